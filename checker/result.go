@@ -145,7 +145,7 @@ const (
 // an image of rows with its count on each side.
 type Finding struct {
 	Kind    string            `json:"kind"`
-	Key     map[string]string `json:"key"`              // as the server prints it; {"row_hash": …} without a key
+	Key     map[string]string `json:"key"`               // as the server prints it; {"row_hash": …} without a key
 	Columns []string          `json:"columns,omitempty"` // sorted; for kind different
 	Count   *SideCounts       `json:"count,omitempty"`   // only for tables without a key
 	Values  []ColumnValues    `json:"values,omitempty"`  // only with --show-values

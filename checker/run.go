@@ -1,0 +1,255 @@
+// Package checker does the work of a run: it plans units, compares them on
+// both sides, drills down where they differ, rechecks each suspect, and folds
+// the outcomes into a Result whose verdict is a proof.
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgparity/pgparity/hashing"
+	"github.com/pgparity/pgparity/pairing"
+	"github.com/pgparity/pgparity/postgres"
+	"github.com/pgparity/pgparity/sampler"
+)
+
+// Options says what to check. It is not changed by a run.
+type Options struct {
+	Version     string // the tool's, for the report
+	OptionsHash string // likewise
+	Pair        string // the pair's name, "" for none
+
+	Pairing pairing.Options
+	// Checks are the checks to run: sequences, counts, last, ranges, schema.
+	Checks []string
+	// Last is how many rows the last check looks at; LastBy the column that
+	// orders them, "" for the key. LastByTable overrides LastBy by unquoted
+	// schema.table.
+	Last        int
+	LastBy      string
+	LastByTable map[string]string
+	// Concurrency is how many units are compared at once; at least 1.
+	Concurrency int
+	Digest      hashing.Way
+	ChunkRows   int // 0: by size
+	MaxDiffs    int // findings listed per table; all are counted
+	ShowValues  bool
+	HashKeys    bool
+	Strict      bool
+	// OnEvent receives the run's events, one at a time; nil for none.
+	OnEvent func(Event)
+}
+
+// has tells whether a check was asked for.
+func (o Options) has(check string) bool { return slices.Contains(o.Checks, check) }
+
+// SchemaVersion is the version of the JSON report.
+const SchemaVersion = 1
+
+// run is the state of one run. Its tables are written through Fold only.
+type run struct {
+	o              Options
+	source, target *postgres.DB
+	pair           *pairing.Pair
+	tables         []*tableRun // those on both sides, to be compared
+	byName         map[string]*tableRun
+	result         *Result
+	keys           *keyMask
+	stop           context.CancelCauseFunc
+	losses         int    // readings in a row that lost a side
+	ended          string // why the run ended early, "" when it did not
+
+	mu sync.Mutex // guards tables' counters, losses and OnEvent
+}
+
+// Run compares two open sides. The error is the operator's mistake (a filter
+// that names a partition, a key that is none, the same database twice): then
+// nothing was compared. Everything else, a cancelled context and a lost side
+// included, ends in a Result.
+func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, error) {
+	if postgres.SameDatabase(source, target) {
+		return nil, fmt.Errorf("source and target are the same database (%s): give two different ones", source.Server().Database)
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &run{o: o, source: source, target: target, byName: map[string]*tableRun{}, keys: newKeyMask(o.HashKeys), stop: stop}
+	r.result = &Result{
+		SchemaVersion: SchemaVersion,
+		Tool:          Tool{Version: o.Version, OptionsHash: o.OptionsHash, DigestSpec: hashing.Spec},
+		Pair:          o.Pair,
+		StartedAt:     time.Now().UTC(),
+		Source:        serverInfo(source), Target: serverInfo(target),
+	}
+	err := r.compare(ctx)
+	var mistake *OperatorError
+	if errors.As(err, &mistake) {
+		return nil, err
+	}
+	r.finish(ctx, err)
+	return r.result, nil
+}
+
+// OperatorError is a request that cannot be carried out as it was made.
+type OperatorError struct{ err error }
+
+func (e *OperatorError) Error() string { return e.err.Error() }
+func (e *OperatorError) Unwrap() error { return e.err }
+
+func serverInfo(db *postgres.DB) ServerInfo {
+	s := db.Server()
+	return ServerInfo{ServerVersion: s.Version, SystemIdentifier: s.SystemID, Database: s.Database}
+}
+
+// compare runs all checks. Its error is what kept the run from planning; a
+// unit's failure stays with its table.
+func (r *run) compare(ctx context.Context) error {
+	agree, err := r.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	before := r.writes(ctx)
+	if r.o.has("sequences") {
+		r.checkSequences(ctx)
+	}
+	if err := r.planTables(ctx, agree); err != nil {
+		return err
+	}
+	r.emit(Event{Kind: RunPlanned, Planned: r.result.Coverage.ChunksPlanned})
+	// Quick answers first: the last rows of every table, then the counts,
+	// then all content, the largest table first.
+	for _, phase := range []sampler.Check{sampler.CheckLast, sampler.CheckCounts, sampler.CheckContent} {
+		r.work(ctx, r.units(phase))
+	}
+	r.showValues(ctx)
+	r.noteWrites(before, r.writes(ctx))
+	return nil
+}
+
+// prepare reads both catalogs, pairs them and agrees on the digests.
+func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
+	pair, err := Join(ctx, r.source, r.target, r.o.Pairing)
+	if err != nil {
+		return nil, err
+	}
+	r.pair = pair
+	r.result.AsOfLSN, err = r.source.Position(ctx)
+	if err != nil {
+		r.note("the source's WAL position cannot be read: " + err.Error())
+	}
+	return hashing.Agree(ctx, r.source, r.target, pair.Tables, r.o.Digest)
+}
+
+// Join reads both catalogs and pairs them. An OperatorError is a mistake in
+// the options.
+func Join(ctx context.Context, source, target *postgres.DB, o pairing.Options) (*pairing.Pair, error) {
+	var catalogs [2]*postgres.Catalog
+	g, gctx := errgroup.WithContext(ctx)
+	for i, db := range []*postgres.DB{source, target} {
+		g.Go(func() error {
+			var err error
+			catalogs[i], err = db.ReadCatalog(gctx)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	pair, err := pairing.Join(catalogs[0], catalogs[1], o)
+	if err != nil {
+		return nil, &OperatorError{err}
+	}
+	return pair, nil
+}
+
+// work does units on a limited number of workers and folds what comes out.
+func (r *run) work(ctx context.Context, units []sampler.Unit) {
+	var g errgroup.Group
+	g.SetLimit(max(r.o.Concurrency, 1))
+	for _, u := range units {
+		if ctx.Err() != nil {
+			break // what was not done stays planned and not compared
+		}
+		g.Go(func() error {
+			out, err := r.Do(ctx, u)
+			if err != nil {
+				out = Outcome{Unit: u, Err: reason(ctx, err)}
+			}
+			r.watchLosses(err)
+			r.Fold(out)
+			return nil
+		})
+	}
+	_ = g.Wait() // workers report through Fold
+}
+
+// reason is an error's sentence; a unit that failed because the run was
+// stopped says why the run was.
+func reason(ctx context.Context, err error) string {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause.Error()
+	}
+	return err.Error()
+}
+
+// maxLosses is how many units in a row may lose a side before the run stops
+// asking a server that is gone.
+const maxLosses = 5
+
+func (r *run) watchLosses(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil || !postgres.Lost(err) {
+		r.losses = 0
+		return
+	}
+	if r.losses++; r.losses >= maxLosses {
+		r.stop(fmt.Errorf("stopped: %w", err))
+	}
+}
+
+// emit hands an event to the operator's receiver, one at a time.
+func (r *run) emit(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emitLocked(e)
+}
+
+func (r *run) emitLocked(e Event) {
+	if r.o.OnEvent != nil {
+		r.o.OnEvent(e)
+	}
+}
+
+func (r *run) note(sentence string) { r.result.Notes = append(r.result.Notes, sentence) }
+
+func (r *run) db(side postgres.Side) *postgres.DB {
+	if side == postgres.Source {
+		return r.source
+	}
+	return r.target
+}
+
+// writes reads where each side's transaction counter stands, "" if unknown.
+func (r *run) writes(ctx context.Context) [2]string {
+	var at [2]string
+	for i, db := range []*postgres.DB{r.source, r.target} {
+		at[i], _ = db.NextTransaction(ctx) // only for a note
+	}
+	return at
+}
+
+// noteWrites says when a side was written to while it was read: this run
+// judges a pair at rest.
+func (r *run) noteWrites(before, after [2]string) {
+	for i, side := range []postgres.Side{postgres.Source, postgres.Target} {
+		if before[i] != "" && after[i] != "" && before[i] != after[i] {
+			r.note(fmt.Sprintf("the %s's cluster ran write transactions during the run (%s to %s): the verdict is of a pair at rest; rows written meanwhile may be judged in either version", side, before[i], after[i]))
+		}
+	}
+}

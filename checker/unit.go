@@ -1,0 +1,236 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgparity/pgparity/hashing"
+	"github.com/pgparity/pgparity/postgres"
+	"github.com/pgparity/pgparity/sampler"
+)
+
+// Outcome is what came of one unit. Only Compared units count towards a match.
+type Outcome struct {
+	Unit     sampler.Unit
+	Compared bool
+	// Source and Target are the sides' rows in the unit, where it counts them.
+	Source, Target int64
+	Findings       []Finding // the first ones, up to Options.MaxDiffs
+	Total          int64     // all distinct rows found to differ
+	Unsettled      int64     // suspects that no reading settled
+	Err            string    // why not compared
+}
+
+var errStale = errors.New("the unit was planned for other columns or forms: plan again")
+
+// Do compares one unit on both sides, down to the confirmed rows. An error
+// means it was not compared.
+func (r *run) Do(ctx context.Context, u sampler.Unit) (Outcome, error) {
+	tr := r.byName[u.Table]
+	if tr == nil || tr.digest.Fingerprint() != u.Fingerprint {
+		return Outcome{}, errStale
+	}
+	switch u.Check {
+	case sampler.CheckCounts:
+		return r.doCounts(ctx, tr, u)
+	case sampler.CheckLast:
+		return r.doLast(ctx, tr, u)
+	default:
+		return r.doContent(ctx, tr, u)
+	}
+}
+
+// both reads the two sides at the same time.
+func (r *run) both(ctx context.Context, tag string, read func(context.Context, *postgres.Session, postgres.Side) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
+		g.Go(func() error {
+			return r.db(side).Read(gctx, tag, func(ctx context.Context, s *postgres.Session) error {
+				return read(ctx, s, side)
+			})
+		})
+	}
+	return g.Wait()
+}
+
+// index is where a side's part of a pair of values is kept.
+func index(side postgres.Side) int {
+	if side == postgres.Source {
+		return 0
+	}
+	return 1
+}
+
+func (r *run) doCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
+	var counts [2]int64
+	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
+		return s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + tr.table.Scope(side).Clause()}, func(row postgres.Row) error {
+			counts[index(side)] = row.Int(0)
+			return nil
+		})
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Unit: u, Compared: true, Source: counts[0], Target: counts[1]}, nil
+}
+
+func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
+	sums, err := r.sums(ctx, tr, u, hashing.Whole)
+	if err != nil {
+		return Outcome{}, err
+	}
+	source, target := sums[0][0], sums[1][0]
+	out := Outcome{Unit: u, Compared: true, Source: source.Rows, Target: target.Rows}
+	if source == target {
+		return out, nil
+	}
+	err = r.drill(ctx, tr, u, max(source.Rows, target.Rows), func(suspects [][]string) error {
+		return r.settle(ctx, tr, suspects, &out)
+	})
+	return out, err
+}
+
+// sums reads the digests of a unit's buckets on both sides.
+func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets) ([2]map[int]hashing.Sum, error) {
+	var sums [2]map[int]hashing.Sum
+	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
+		if u.Chunks > 1 {
+			// A range of the key belongs to the key's index; for a wide range
+			// the planner may prefer to read the whole table once per chunk.
+			if err := s.Set(ctx, "enable_seqscan = off"); err != nil {
+				return err
+			}
+		}
+		var err error
+		sums[index(side)], err = tr.digest.Sums(ctx, s, u.Range.Scope(tr.table, side), b)
+		return err
+	})
+	return sums, err
+}
+
+// The sizes of a drill-down: rows in a bucket, and rows whose keys are held
+// in memory at once.
+const (
+	bucketRows = 1000
+	batchRows  = 50_000
+	maxBuckets = 1 << 16
+)
+
+// drill finds the suspects of a unit whose digests differ: it divides the
+// unit into buckets of the key's hash, keeps those that differ, and compares
+// their rows a batch at a time. found may be called several times.
+func (r *run) drill(ctx context.Context, tr *tableRun, u sampler.Unit, rows int64, found func([][]string) error) error {
+	b := hashing.Buckets{Count: 1}
+	for int64(b.Count)*bucketRows < rows && b.Count < maxBuckets {
+		b.Count *= 2
+	}
+	sums, err := r.sums(ctx, tr, u, b)
+	if err != nil {
+		return err
+	}
+	var held int64
+	next := hashing.Buckets{Count: b.Count}
+	flush := func() error {
+		if len(next.Only) == 0 {
+			return nil
+		}
+		suspects, err := r.suspects(ctx, tr, u, next)
+		next.Only, held = nil, 0
+		if err != nil || len(suspects) == 0 {
+			return err
+		}
+		return found(suspects)
+	}
+	for n := range b.Count {
+		source, target := sums[0][n], sums[1][n]
+		if source == target {
+			continue
+		}
+		rows := max(source.Rows, target.Rows)
+		if held+rows > batchRows {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		next.Only = append(next.Only, n)
+		held += rows
+	}
+	return flush()
+}
+
+// suspects compares the rows of some buckets and returns the keys of those
+// that are on one side only or have another hash.
+func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets) ([][]string, error) {
+	var rows [2]rowSet
+	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
+		rows[index(side)] = rowSet{}
+		return tr.digest.Rows(ctx, s, u.Range.Scope(tr.table, side), b, rows[index(side)].add)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows[0].differing(rows[1]), nil
+}
+
+// rowSet holds rows by key.
+type rowSet map[string]hashing.Row
+
+func (s rowSet) add(row hashing.Row) error {
+	k := joinKey(row.Key)
+	if old, ok := s[k]; ok {
+		if len(row.Key) == 1 && row.Hash == old.Hash { // a multiset read row by row
+			row.Copies += old.Copies
+		} else {
+			return fmt.Errorf("the key (%s) is there twice: its unique index may be corrupt; run REINDEX and amcheck", k)
+		}
+	}
+	s[k] = row
+	return nil
+}
+
+// differing lists the keys on which two sets do not agree. It empties other.
+func (s rowSet) differing(other rowSet) [][]string {
+	var keys [][]string
+	for k, row := range s {
+		if twin, ok := other[k]; !ok || twin.Hash != row.Hash || twin.Copies != row.Copies {
+			keys = append(keys, row.Key)
+		}
+		delete(other, k)
+	}
+	for _, row := range other {
+		keys = append(keys, row.Key)
+	}
+	return keys
+}
+
+// joinKey makes one string of a key, so that no two keys make the same.
+func joinKey(key []string) string {
+	if len(key) == 1 {
+		return key[0]
+	}
+	var b []byte
+	for _, part := range key {
+		b = fmt.Appendf(b, "%d:%s", len(part), part)
+	}
+	return string(b)
+}
+
+// doLast compares the rows that come last: whatever is not the same in both
+// lists is looked up by key, since a row that only one list holds may well be
+// on both sides.
+func (r *run) doLast(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
+	var rows [2]rowSet
+	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
+		rows[index(side)] = rowSet{}
+		return tr.digest.Last(ctx, s, side, u.Last, u.LastBy, rows[index(side)].add)
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{Unit: u, Compared: true}
+	return out, r.settle(ctx, tr, rows[0].differing(rows[1]), &out)
+}

@@ -1,0 +1,311 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Input is all that decides a run's configuration.
+type Input struct {
+	Flags      map[string][]string // the flags that were set, by name: OptionTable.FromFlags
+	Environ    []string            // NAME=value, as os.Environ returns it
+	ConfigPath string              // --config; "" = none. Names the file in mistakes
+	Config     []byte              // the file's content; nil = ConfigPath is read
+	PairNames  []string            // --pair; none = all pairs of the file
+
+	// ReadFile reads the configuration and password files; nil reads the disk.
+	ReadFile fileReader
+}
+
+type fileReader = func(name string) ([]byte, error)
+
+// maxFile is far above any configuration written by hand, and keeps a device
+// or a dump given by mistake out of memory.
+const maxFile = 1 << 20
+
+var errTooLarge = errors.New("larger than 1 MiB")
+
+// Load returns the pairs to run, in the order of the file, each with what
+// flags, environment and file say, in this order of precedence. The error is a
+// Mistakes with everything that is wrong.
+func Load(in Input) ([]Pair, error) {
+	l := loader{in: in, env: newEnvironment(in.Environ), m: &mistakes{}, table: Options()}
+	if l.in.ReadFile == nil {
+		l.in.ReadFile = readFile
+	}
+	l.flags = l.readFlags()
+	l.environ = l.readEnviron()
+	var pairs []Pair
+	if in.ConfigPath == "" && in.Config == nil {
+		pairs = l.withoutFile()
+	} else {
+		pairs = l.withFile()
+	}
+	if err := l.m.err(); err != nil {
+		return nil, err
+	}
+	return pairs, nil
+}
+
+// loader is the state of one Load.
+type loader struct {
+	in             Input
+	env            environment
+	m              *mistakes
+	table          OptionTable
+	flags, environ layer
+}
+
+// environment holds the variables that are set and not empty: an empty one is
+// how a container's settings say "not given".
+type environment map[string]string
+
+func newEnvironment(environ []string) environment {
+	e := environment{}
+	for _, kv := range environ {
+		if name, v, _ := strings.Cut(kv, "="); v != "" {
+			e[name] = v
+		} else {
+			delete(e, name)
+		}
+	}
+	return e
+}
+
+func (e environment) lookup(name string) (string, bool) {
+	v, ok := e[name]
+	return v, ok
+}
+
+func (l *loader) flag(name string, line int) origin {
+	return origin{"--" + name, "", place{layer: layerFlags, line: line}}
+}
+
+func (l *loader) readFlags() layer {
+	settings := layer{}
+	for i, o := range l.table {
+		if values, given := l.in.Flags[o.Name]; given && o.Name != "" {
+			settings[o.Key] = l.parse(o, o.split(values, false), l.flag(o.Name, i))
+		}
+	}
+	return settings
+}
+
+func (l *loader) readEnviron() layer {
+	settings := layer{}
+	var known []string
+	for i, o := range l.table {
+		known = append(known, strings.ToLower(strings.TrimPrefix(o.Env(), envPrefix)))
+		if v, given := l.env[o.Env()]; given {
+			at := origin{o.Env(), "", place{layer: layerEnv, line: i}}
+			settings[o.Key] = l.parse(o, o.split([]string{v}, true), at)
+		}
+	}
+	// A variable with a slip in its name would silently not count. Others that
+	// begin alike may belong to something else.
+	for _, name := range slices.Sorted(maps.Keys(l.env)) {
+		suffix, ours := strings.CutPrefix(name, envPrefix)
+		suffix = strings.ToLower(suffix)
+		if near := nearest(suffix, known); ours && near != "" && near != suffix {
+			at := origin{name, "", place{layer: layerEnv, line: len(l.table)}}
+			l.m.add(at, "unknown variable; did you mean "+envPrefix+strings.ToUpper(near)+"?")
+		}
+	}
+	return settings
+}
+
+func (l *loader) parse(o Option, values []string, at origin) setting {
+	set, bad := o.parse(values)
+	for _, b := range bad {
+		l.m.add(at, b.message)
+	}
+	if len(bad) > 0 {
+		set = nil
+	}
+	return setting{at: at, apply: set}
+}
+
+// withoutFile makes the one pair of flags and environment.
+func (l *loader) withoutFile() []Pair {
+	for _, o := range l.table[:2] { // source and target
+		_, flag := l.flags[o.Key]
+		_, env := l.environ[o.Key]
+		if !flag && !env {
+			l.m.add(l.flag(o.Name, 0), fmt.Sprintf("is missing; give --%s URL or set %s, or list pairs in a file and give --config FILE", o.Name, o.Env()))
+		}
+	}
+	if len(l.in.PairNames) > 0 {
+		l.m.add(l.flag("pair", len(l.table)), "chooses from a configuration file; give --config FILE too")
+	}
+	return l.complete([]filePair{{}}, nil)
+}
+
+func (l *loader) withFile() []Pair {
+	path := l.in.ConfigPath
+	if path == "" {
+		path = "config"
+	}
+	content := l.in.Config
+	if content == nil {
+		var err error
+		if content, err = l.in.ReadFile(path); err != nil {
+			l.m.add(origin{path, "", place{layer: layerFile}}, "the configuration file cannot be read: "+cause(err))
+			return nil
+		}
+	}
+	if len(content) > maxFile {
+		l.m.add(origin{path, "", place{layer: layerFile}}, "the configuration file cannot be read: "+errTooLarge.Error())
+		return nil
+	}
+	w := walker{file: path, m: l.m}
+	f := w.readFile(content)
+	for i := range f.pairs {
+		l.sides(&f.pairs[i])
+	}
+	chosen := l.choose(f.pairs)
+	l.oneForMany(len(chosen))
+	return l.complete(chosen, f.defaults)
+}
+
+// sides reports a pair of the file that nothing gives a source or target.
+func (l *loader) sides(p *filePair) {
+	for _, o := range l.table[:2] {
+		_, flag := l.flags[o.Key]
+		_, env := l.environ[o.Key]
+		if _, file := p.settings[o.Key]; !flag && !env && !file {
+			l.m.add(origin{p.at.where, p.at.key + "." + o.Key, p.at.place}, "is missing; give a postgres:// URL or a mapping such as {host: …, dbname: …}")
+		}
+	}
+}
+
+// choose returns the pairs that --pair names, all without it.
+func (l *loader) choose(pairs []filePair) []filePair {
+	if len(l.in.PairNames) == 0 {
+		return pairs
+	}
+	var known []string
+	for _, p := range pairs {
+		if p.name != "" {
+			known = append(known, p.name)
+		}
+	}
+	for _, name := range l.in.PairNames {
+		if !slices.Contains(known, name) {
+			has := "has no pair with a name"
+			if len(known) > 0 {
+				has = "has " + strings.Join(known, ", ")
+			}
+			l.m.add(l.flag("pair", len(l.table)), fmt.Sprintf("no pair %q; the configuration file %s", name, has))
+		}
+	}
+	var chosen []filePair
+	for _, p := range pairs {
+		if slices.Contains(l.in.PairNames, p.name) {
+			chosen = append(chosen, p)
+		}
+	}
+	return chosen
+}
+
+// oneForMany refuses one source or target for several pairs: all would be
+// compared with the same database, and one slip would look like many.
+func (l *loader) oneForMany(pairs int) {
+	if pairs < 2 {
+		return
+	}
+	for _, o := range l.table[:2] {
+		if s, given := l.flags[o.Key]; given {
+			l.m.add(s.at, fmt.Sprintf("would be used for all %d pairs; choose one with --pair NAME, or leave it to the configuration file", pairs))
+		}
+		if s, given := l.environ[o.Key]; given {
+			l.m.add(s.at, fmt.Sprintf("would be used for all %d pairs; choose one with --pair NAME, or unset it", pairs))
+		}
+	}
+}
+
+// complete puts the layers on top of each other, the lowest first.
+func (l *loader) complete(from []filePair, defaults layer) []Pair {
+	var pairs []Pair
+	writes := map[string]bool{}
+	for _, f := range from {
+		p := Default()
+		p.Name = f.name
+		var reportsAt origin
+		for _, settings := range []layer{defaults, f.settings, l.environ, l.flags} {
+			for _, o := range l.table {
+				s, given := settings[o.Key]
+				if given && s.apply != nil {
+					s.apply(&p)
+				}
+				if given && o.kind == kindReports {
+					reportsAt = s.at
+				}
+			}
+		}
+		p.Source = l.connect("source", f, p.Source)
+		p.Target = l.connect("target", f, p.Target)
+		l.reportPaths(&p, reportsAt, writes)
+		pairs = append(pairs, p)
+	}
+	return pairs
+}
+
+// connect renders a side that the file gives. Where a flag or variable
+// overrides it, the file's variables and password files are not even looked at.
+func (l *loader) connect(key string, f filePair, given string) string {
+	_, flag := l.flags[key]
+	_, env := l.environ[key]
+	s, file := f.settings[key]
+	if flag || env || !file || s.connection == nil {
+		return given
+	}
+	return s.connection.render(l.env, l.in.ReadFile, l.m)
+}
+
+// reportPaths fills in the pair's name and sees that no report overwrites
+// another one.
+func (l *loader) reportPaths(p *Pair, at origin, writes map[string]bool) {
+	for i := range p.Reports {
+		r := &p.Reports[i]
+		if strings.Contains(r.Path, "{pair}") && p.Name == "" {
+			l.m.add(at, "has {pair} in a file name, and the pair has no name; names come from a configuration file")
+			return
+		}
+		r.Path = strings.ReplaceAll(r.Path, "{pair}", p.Name)
+		if file := filepath.Clean(r.Path); writes[file] {
+			l.m.add(at, "writes to a file that another pair's report writes to; put {pair} into the file name")
+			return
+		}
+		writes[filepath.Clean(r.Path)] = true
+	}
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		return nil, errTooLarge
+	}
+	return b, err
+}
+
+// cause is the reason of a file error without the path: the path of a password
+// file stands in source or target, whose values are not printed.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// Option is one row of the option table.
+type Option struct {
+	Name        string // flag without the dashes; "" = only in YAML
+	Key         string // YAML key
+	Placeholder string // what stands for the value in help: GLOB, N; "" for a switch
+	Help        string // one sentence, lower case, without a full stop
+	PairOnly    bool   // the YAML key is refused under defaults
+
+	work bool // goes into Pair.OptionsHash
+	value
+}
+
+// OptionTable is the list of all options, in the order in which help and the
+// documentation show them.
+type OptionTable []Option
+
+const envPrefix = "PGPARITY_"
+
+// Env is the environment variable of the option, "" if it has none.
+func (o Option) Env() string {
+	if o.Name == "" {
+		return ""
+	}
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.Name, "-", "_"))
+}
+
+// Default is the option's default as it would be typed, "" if there is none.
+func (o Option) Default() string { return o.show(Default()) }
+
+// Repeatable says whether the flag may be given several times.
+func (o Option) Repeatable() bool { return o.kind == kindList || o.kind == kindReports }
+
+// The words that options take. What the design names and this build does not
+// do yet is known by name, so that the answer is not "unknown word".
+var (
+	checkWords       = []string{"sequences", "counts", "last", "ranges", "schema"}
+	replicationWords = []string{"auto", "still"}
+	digestWords      = []string{"auto", "pushdown", "stream"}
+	formatWords      = []string{"text", "json", "html", "markdown", "junit", "prometheus"}
+
+	laterChecks = map[string]string{
+		"sample": `is not in this version; take it out of the list`,
+	}
+	laterReplication = map[string]string{
+		"logical":   laterFence,
+		"physical":  laterFence,
+		"heartbeat": laterFence,
+		"bucardo":   laterFence,
+	}
+)
+
+const laterFence = "is not in this version: this build judges pairs at rest; use still"
+
+// Options returns the option table. It is the only place where an option is
+// defined.
+func Options() OptionTable {
+	return OptionTable{
+		{Name: "source", Key: "source", Placeholder: "URL", PairOnly: true,
+			Help:  "database to compare against: postgres:// URL or keyword/value text",
+			value: connectionText(func(p *Pair) *string { return &p.Source })},
+		{Name: "target", Key: "target", Placeholder: "URL", PairOnly: true,
+			Help:  "database to judge: postgres:// URL or keyword/value text",
+			value: connectionText(func(p *Pair) *string { return &p.Target })},
+		{Name: "table", Key: "tables", Placeholder: "GLOB", work: true,
+			Help:  "only tables whose schema.table matches; without a dot, in any schema",
+			value: globs(func(p *Pair) *[]string { return &p.Tables }, 1)},
+		{Name: "exclude-table", Key: "exclude_tables", Placeholder: "GLOB", work: true,
+			Help:  "not these tables; wins over what is included",
+			value: globs(func(p *Pair) *[]string { return &p.ExcludeTables }, 1)},
+		{Name: "schema", Key: "schemas", Placeholder: "GLOB", work: true,
+			Help:  "only schemas that match",
+			value: globs(func(p *Pair) *[]string { return &p.Schemas }, 0)},
+		{Name: "exclude-schema", Key: "exclude_schemas", Placeholder: "GLOB", work: true,
+			Help:  "not these schemas; wins over what is included",
+			value: globs(func(p *Pair) *[]string { return &p.ExcludeSchemas }, 0)},
+		{Name: "checks", Key: "checks", Placeholder: "LIST", work: true,
+			Help:  "what to compare: " + strings.Join(checkWords, ", "),
+			value: words(func(p *Pair) *[]string { return &p.Checks }, checkWords, laterChecks)},
+		{Name: "last", Key: "last", Placeholder: "N", work: true,
+			Help:  "rows per table that the check \"last\" compares",
+			value: number(func(p *Pair) *int { return &p.Last }, 1, math.MaxInt32)},
+		{Name: "last-by", Key: "last_by", Placeholder: "COLUMN", work: true,
+			Help:  "column that says which rows are last, such as updated_at; else the key",
+			value: text(func(p *Pair) *string { return &p.LastBy })},
+		{Name: "concurrency", Key: "concurrency", Placeholder: "N",
+			Help:  "chunks compared at the same time, 1 to 64",
+			value: number(func(p *Pair) *int { return &p.Concurrency }, 1, 64)},
+		{Name: "replication", Key: "replication", Placeholder: "WORD", work: true,
+			Help:  "what replicates the pair: auto looks, still says that nothing does",
+			value: word(func(p *Pair) *string { return &p.Replication }, replicationWords, laterReplication)},
+		{Name: "settle", Key: "settle", Placeholder: "DURATION",
+			Help:  "how long a row that differs may take to become equal before it is unproven",
+			value: duration(func(p *Pair) *time.Duration { return &p.Settle }, 0)},
+		{Name: "timeout", Key: "timeout", Placeholder: "DURATION",
+			Help:  "limit of the whole run; 0s is none",
+			value: duration(func(p *Pair) *time.Duration { return &p.Timeout }, 0)},
+		{Name: "statement-timeout", Key: "statement_timeout", Placeholder: "DURATION",
+			Help:  "limit of a single statement on either server, at least 1s",
+			value: duration(func(p *Pair) *time.Duration { return &p.StatementTimeout }, minStatementTimeout)},
+		{Name: "digest", Key: "digest", Placeholder: "WORD", work: true,
+			Help:  "where rows are hashed: pushdown on the servers, stream in pgparity, auto chooses per table",
+			value: word(func(p *Pair) *string { return &p.Digest }, digestWords, nil)},
+		{Name: "chunk-rows", Key: "chunk_rows", Placeholder: "N", work: true,
+			Help:  "rows per chunk; 0 is automatic",
+			value: number(func(p *Pair) *int { return &p.ChunkRows }, 0, math.MaxInt32)},
+		{Name: "max-diffs", Key: "max_diffs", Placeholder: "N", work: true,
+			Help:  "findings listed per table; 0 lists none, all are counted",
+			value: number(func(p *Pair) *int { return &p.MaxDiffs }, 0, math.MaxInt32)},
+		{Name: "show-values", Key: "show_values", work: true,
+			Help:  "put row values into reports: they may be personal data",
+			value: toggle(func(p *Pair) *bool { return &p.ShowValues })},
+		{Name: "hash-keys", Key: "hash_keys", work: true,
+			Help:  "put hashes in place of keys into reports",
+			value: toggle(func(p *Pair) *bool { return &p.HashKeys })},
+		{Name: "strict", Key: "strict", work: true,
+			Help:  "let what is otherwise only noted decide the verdict",
+			value: toggle(func(p *Pair) *bool { return &p.Strict })},
+		{Name: "report", Key: "reports", Placeholder: "FORMAT=FILE",
+			Help:  "write a report: " + strings.Join(formatWords, ", ") + "; {pair} in FILE becomes the pair's name",
+			value: reports(func(p *Pair) *[]Report { return &p.Reports })},
+		{Key: "per_table", work: true,
+			Help:  "mapping of schema.table to key (list of columns) and last_by",
+			value: perTable()},
+	}
+}
+
+// byKey finds the option of a YAML key, nil if there is none.
+func (t OptionTable) byKey(key string) *Option {
+	for i := range t {
+		if t[i].Key == key {
+			return &t[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+// Package config turns what the operator asked for into complete, valid
+// pairs: flags over environment over the YAML file over defaults.
+//
+// The rules are:
+//
+//   - One table (see Options) makes the flags, the environment variables, the
+//     YAML keys, the help text, docs/configuration.md and the options hash.
+//   - Every mistake is found and told at once, each with the place where it
+//     stands and what to do about it.
+//   - No mistake prints a value of source or target, nor the text around it.
+//     Values of other options are printed only where they cannot be a
+//     misplaced secret (see shown).
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// Pair is one pair to verify, complete and valid.
+type Pair struct {
+	Name string // "" when it comes from flags and environment alone
+
+	// Source and Target are libpq URLs or keyword/value strings. What they
+	// leave out is for the driver to fill in from PG* variables, the service
+	// file and .pgpass. They may hold passwords: never print them.
+	Source, Target string
+
+	// Globs over the unquoted schema.table, and over schema names. None means
+	// everything; what is excluded wins over what is included.
+	Tables, ExcludeTables, Schemas, ExcludeSchemas []string
+
+	Checks      []string // of sequences, counts, last, ranges, schema; in this order, each once
+	Last        int      // rows per table that the check "last" compares; at least 1
+	LastBy      string   // column that says what is last, such as updated_at; "" = the key
+	Concurrency int      // units in work at the same time, 1 to 64
+	Replication string   // auto or still
+	Digest      string   // auto, pushdown or stream
+
+	Settle           time.Duration // how long a differing row may take to settle before it is unproven
+	Timeout          time.Duration // limit of the whole run; 0 = none
+	StatementTimeout time.Duration // limit of one statement; at least 1 s
+
+	MaxDiffs   int  // findings listed per table; 0 lists none, all are counted
+	ShowValues bool // reports carry row values
+	HashKeys   bool // reports carry hashes in place of keys
+	Strict     bool // what is otherwise only said decides the verdict
+	ChunkRows  int  // rows per chunk; 0 = automatic
+
+	PerTable map[string]Table // by unquoted schema.table
+	Reports  []Report         // no two with the same path
+}
+
+// Table is what is set for one table in per_table.
+type Table struct {
+	Key    []string // columns to use as the key; none = the table's own
+	LastBy string   // overrides Pair.LastBy; "" = no override
+}
+
+// Report is one report to write.
+type Report struct {
+	Format string // text, json, html, markdown, junit or prometheus
+	Path   string // file, relative to the working directory
+}
+
+// Default returns a pair with every option at its default and neither source
+// nor target. The caller owns what it gets.
+func Default() Pair {
+	return Pair{
+		Checks:           []string{"sequences", "counts", "last", "ranges"},
+		Last:             1000,
+		Concurrency:      2,
+		Replication:      "auto",
+		Digest:           "auto",
+		Settle:           30 * time.Second,
+		StatementTimeout: 10 * time.Minute,
+		MaxDiffs:         100,
+	}
+}
+
+// OptionsHash identifies what is compared and how it is told: two pairs with
+// the same hash plan the same work on the same databases. It is the first 16
+// hex digits of a SHA-256. Left out are the connections, because a hash of a
+// short password can be guessed and the servers are identified in the result
+// anyway, the report paths, and what only sets the pace: concurrency, settle
+// and the timeouts.
+func (p Pair) OptionsHash() string {
+	h := sha256.New()
+	for _, o := range Options() {
+		if o.work {
+			fmt.Fprintf(h, "%s=%q\n", o.Key, o.show(p))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

@@ -1,0 +1,290 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// kind says which YAML nodes an option takes and how flag text is split.
+type kind int
+
+const (
+	kindText kind = iota
+	kindNumber
+	kindDuration
+	kindSwitch
+	kindList       // flag and environment text is split at commas
+	kindReports    // a list whose flag text is not split: file names may hold commas
+	kindConnection // text, or a mapping of parts
+	kindPerTable   // a mapping, read by the YAML walk alone
+)
+
+// setter puts parsed values into a pair. It may be used for several pairs and
+// shares no memory with them.
+type setter func(*Pair)
+
+// problem is what is wrong with one of an option's values.
+type problem struct {
+	index   int // into the values, 0 when it concerns them all
+	message string
+}
+
+// value is how an option is read and shown: made once per field by the
+// functions below.
+type value struct {
+	kind  kind
+	parse func(values []string) (setter, []problem)
+	show  func(Pair) string
+}
+
+// A statement timeout under a millisecond would reach the server as 0, which
+// means none; anything under a second fails on a busy server for no reason.
+const minStatementTimeout = time.Second
+
+// one makes the parse function of an option with a single value. Given several
+// times, the last one counts, as everywhere on a command line.
+func one(parse func(string) (setter, string)) func([]string) (setter, []problem) {
+	return func(values []string) (setter, []problem) {
+		last := len(values) - 1
+		if last < 0 || strings.TrimSpace(values[last]) == "" {
+			return nil, []problem{{0, "is empty"}}
+		}
+		set, message := parse(values[last])
+		if message != "" {
+			return nil, []problem{{last, message}}
+		}
+		return set, nil
+	}
+}
+
+func text(field func(*Pair) *string) value {
+	return value{
+		kind: kindText,
+		parse: one(func(s string) (setter, string) {
+			return func(p *Pair) { *field(p) = s }, ""
+		}),
+		show: func(p Pair) string { return *field(&p) },
+	}
+}
+
+func connectionText(field func(*Pair) *string) value {
+	return value{
+		kind: kindConnection,
+		parse: one(func(s string) (setter, string) {
+			return func(p *Pair) { *field(p) = s }, checkConnection(s)
+		}),
+		show: func(Pair) string { return "" },
+	}
+}
+
+func number(field func(*Pair) *int, least, most int) value {
+	return value{
+		kind: kindNumber,
+		parse: one(func(s string) (setter, string) {
+			n, err := strconv.Atoi(s)
+			switch {
+			case err != nil:
+				return nil, "must be a whole number" + notShown(s)
+			case n < least:
+				return nil, fmt.Sprintf("must be at least %d, not %d", least, n)
+			case n > most:
+				return nil, fmt.Sprintf("must be at most %d, not %d", most, n)
+			}
+			return func(p *Pair) { *field(p) = n }, ""
+		}),
+		show: func(p Pair) string { return strconv.Itoa(*field(&p)) },
+	}
+}
+
+func duration(field func(*Pair) *time.Duration, least time.Duration) value {
+	return value{
+		kind: kindDuration,
+		parse: one(func(s string) (setter, string) {
+			d, err := time.ParseDuration(s)
+			switch {
+			case err != nil:
+				return nil, "must be a duration with a unit, such as 30s, 5m or 1h30m" + notShown(s)
+			case d < 0:
+				return nil, "must not be negative"
+			case d < least:
+				return nil, fmt.Sprintf("must be at least %s", least)
+			}
+			return func(p *Pair) { *field(p) = d }, ""
+		}),
+		show: func(p Pair) string { return short(*field(&p)) },
+	}
+}
+
+// short prints a duration as one types it: 10m, not 10m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func toggle(field func(*Pair) *bool) value {
+	return value{
+		kind: kindSwitch,
+		parse: one(func(s string) (setter, string) {
+			switch s {
+			case "true", "1":
+				return func(p *Pair) { *field(p) = true }, ""
+			case "false", "0":
+				return func(p *Pair) { *field(p) = false }, ""
+			}
+			return nil, "must be true or false" + notShown(s)
+		}),
+		show: func(p Pair) string { return strconv.FormatBool(*field(&p)) },
+	}
+}
+
+// checkWord says what is wrong with s, "" if it is one of the allowed words.
+func checkWord(s string, allowed []string, later map[string]string) string {
+	if slices.Contains(allowed, s) {
+		return ""
+	}
+	if why, ok := later[s]; ok {
+		return fmt.Sprintf("%q %s", s, why)
+	}
+	return fmt.Sprintf("must be one of %s%s%s", strings.Join(allowed, ", "), notShown(s), didYouMean(s, allowed))
+}
+
+func word(field func(*Pair) *string, allowed []string, later map[string]string) value {
+	return value{
+		kind: kindText,
+		parse: one(func(s string) (setter, string) {
+			return func(p *Pair) { *field(p) = s }, checkWord(s, allowed, later)
+		}),
+		show: func(p Pair) string { return *field(&p) },
+	}
+}
+
+func words(field func(*Pair) *[]string, allowed []string, later map[string]string) value {
+	return value{
+		kind: kindList,
+		parse: func(values []string) (setter, []problem) {
+			if len(values) == 0 {
+				// A run without a check would compare nothing.
+				return nil, []problem{{0, "is empty; it needs at least one of " + strings.Join(allowed, ", ")}}
+			}
+			var bad []problem
+			for i, v := range values {
+				if message := checkWord(v, allowed, later); message != "" {
+					bad = append(bad, problem{i, message})
+				} else if slices.Contains(values[:i], v) {
+					bad = append(bad, problem{i, fmt.Sprintf("%q is listed twice", v)})
+				}
+			}
+			return func(p *Pair) {
+				// In the table's order, so that the same set is the same options.
+				*field(p) = slices.DeleteFunc(slices.Clone(allowed), func(w string) bool { return !slices.Contains(values, w) })
+			}, bad
+		},
+		show: func(p Pair) string { return strings.Join(*field(&p), ",") },
+	}
+}
+
+func globs(field func(*Pair) *[]string, dots int) value {
+	return value{
+		kind: kindList,
+		parse: func(values []string) (setter, []problem) {
+			if len(values) == 0 {
+				// An empty list reads like "nothing", and would mean "everything".
+				return nil, []problem{{0, "is empty; leave it out"}}
+			}
+			var bad []problem
+			for i, v := range values {
+				if message := checkGlob(v, dots); message != "" {
+					bad = append(bad, problem{i, message})
+				}
+			}
+			return func(p *Pair) { *field(p) = slices.Clone(values) }, bad
+		},
+		show: func(p Pair) string {
+			if list := *field(&p); len(list) > 0 {
+				sorted := slices.Sorted(slices.Values(list))
+				b, _ := json.Marshal(sorted) // strings always marshal
+				return string(b)
+			}
+			return ""
+		},
+	}
+}
+
+func checkGlob(s string, dots int) string {
+	switch {
+	case s == "":
+		return "holds an empty glob"
+	case strings.ContainsAny(s, `"`):
+		return "holds a double quote; globs match the unquoted name, leave the quotes out"
+	case strings.Contains(s, ","):
+		return "holds a comma; give each glob by itself"
+	case strings.ContainsAny(s, `[]{}\`):
+		return "holds one of [ ] { } \\; a glob knows only * and ?" + notShown(s)
+	case strings.ContainsAny(s, "\x00\r\n") || strings.TrimSpace(s) != s:
+		return "has white space around it or a control character in it"
+	case strings.Count(s, ".") > dots && dots == 0:
+		return "has a dot; this is a schema's name, use tables for schema.table" + notShown(s)
+	case strings.Count(s, ".") > dots:
+		return "has more than one dot; globs match schema.table" + notShown(s)
+	case strings.HasPrefix(s, ".") || strings.HasSuffix(s, "."):
+		return "has nothing on one side of the dot; write * for any" + notShown(s)
+	}
+	return ""
+}
+
+func reports(field func(*Pair) *[]Report) value {
+	return value{
+		kind: kindReports,
+		parse: func(values []string) (setter, []problem) {
+			var bad []problem
+			var list []Report
+			seen := map[string]bool{}
+			for i, v := range values {
+				format, path, ok := strings.Cut(v, "=")
+				message := checkWord(format, formatWords, nil)
+				switch {
+				case !ok || path == "":
+					message = "must be FORMAT=FILE, such as json=report.json"
+				case message != "":
+					message = "format " + message
+				case path == "-":
+					message = "writes files; choose what standard output gets with --output"
+				case seen[filepath.Clean(path)]:
+					message = "writes to a file that another report writes to; give each its own"
+				}
+				if message != "" {
+					bad = append(bad, problem{i, message})
+					continue
+				}
+				seen[filepath.Clean(path)] = true
+				list = append(list, Report{format, path})
+			}
+			return func(p *Pair) { *field(p) = slices.Clone(list) }, bad
+		},
+		show: func(Pair) string { return "" },
+	}
+}
+
+func perTable() value {
+	return value{
+		kind: kindPerTable,
+		show: func(p Pair) string {
+			if len(p.PerTable) == 0 {
+				return ""
+			}
+			b, _ := json.Marshal(p.PerTable) // strings always marshal, keys come sorted
+			return string(b)
+		},
+	}
+}

@@ -1,0 +1,125 @@
+package pairing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// chooseKey takes the source's primary key, else its narrowest unique key
+// without nulls, that the target also holds unique. A key that only one side
+// enforces may be ambiguous on the other, and is none.
+func (p *Pair) chooseKey(t *Table, asked []string) error {
+	var tried []string
+	for _, ix := range t.Source.Indexes {
+		if len(asked) > 0 && !slices.Equal(ix.Columns, asked) {
+			continue
+		}
+		if !ix.Unique {
+			continue
+		}
+		key, why := t.key(ix)
+		if key != nil {
+			t.Key = key
+			t.KeyReason = "primary key"
+			if !ix.Primary {
+				t.KeyReason = "unique index " + ix.Name
+			}
+			t.Key.Ordered, t.Key.Unordered = ordered(key)
+			return nil
+		}
+		tried = append(tried, why)
+	}
+	if len(asked) > 0 {
+		why := "no unique index of the source has exactly these columns"
+		if len(tried) > 0 {
+			why = strings.Join(tried, "; ")
+		}
+		return fmt.Errorf("the key (%s) configured for %s cannot be used: %s", strings.Join(asked, ", "), t.Name, why)
+	}
+	t.KeyReason = "no primary key and no unique index without nulls"
+	if len(tried) > 0 {
+		t.KeyReason = strings.Join(tried, "; ")
+		p.differ(t, Difference{Kind: "no_common_key", Object: t.Name, Target: t.KeyReason})
+	}
+	return nil
+}
+
+// key makes a key of a source index, or says why it is none.
+func (t *Table) key(ix *postgres.Index) (*Key, string) {
+	key := &Key{Name: ix.Name, Primary: ix.Primary}
+	twin := t.twin(ix)
+	for i, name := range ix.Columns {
+		c := t.column(name)
+		switch {
+		case c == nil:
+			return nil, fmt.Sprintf("column %s of key %s cannot be compared", name, ix.Name)
+		case !c.Source.NotNull:
+			return nil, fmt.Sprintf("unique index %s allows nulls in %s", ix.Name, name)
+		case twin == nil:
+			return nil, fmt.Sprintf("the target has no unique index on (%s)", strings.Join(ix.Columns, ", "))
+		case !c.Target.NotNull:
+			return nil, fmt.Sprintf("the target allows nulls in %s", name)
+		}
+		at := slices.Index(twin.Columns, name)
+		key.Columns = append(key.Columns, KeyColumn{Column: c, EqualSource: ix.EqualOp[i], EqualTarget: twin.EqualOp[at]})
+	}
+	return key, ""
+}
+
+// twin finds the target's unique index over the same set of columns.
+func (t *Table) twin(ix *postgres.Index) *postgres.Index {
+	want := slices.Sorted(slices.Values(ix.Columns))
+	for _, other := range t.Target.Indexes {
+		if other.Unique && slices.Equal(want, slices.Sorted(slices.Values(other.Columns))) {
+			return other
+		}
+	}
+	return nil
+}
+
+func (t *Table) column(name string) *Column {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// alike are the types whose btree order is the same on every server and in
+// every version. interval and the like are out: nothing is lost by comparing
+// such a table as one unit, and a wrong order would lose rows.
+var alike = []string{"int2", "int4", "int8", "oid", "uuid", "timestamp", "timestamptz", "date", "time", "numeric", "float4", "float8", "bytea", "bool", "char", "pg_lsn", "macaddr", "inet", "cidr"}
+
+// ordered tells whether both servers order the key alike.
+func ordered(k *Key) (bool, string) {
+	for _, c := range k.Columns {
+		if why := unordered(c); why != "" {
+			return false, why
+		}
+	}
+	return true, ""
+}
+
+func unordered(c KeyColumn) string {
+	t := c.Source.Type
+	for t.Base != nil {
+		t = t.Base
+	}
+	if !t.BuiltIn {
+		return fmt.Sprintf("the order of %s (%s) is not known to agree", c.Name, c.Source.TypeText)
+	}
+	if slices.Contains(alike, t.Name) {
+		return ""
+	}
+	if slices.Contains([]string{"text", "varchar", "bpchar", "name"}, t.Name) {
+		if c.Source.ByteOrder && c.Target.ByteOrder {
+			return ""
+		}
+		return fmt.Sprintf("%s is text under a collation, whose order differs between hosts and versions", c.Name)
+	}
+	return fmt.Sprintf("the order of %s (%s) is not known to agree", c.Name, c.Source.TypeText)
+}

@@ -1,0 +1,142 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SQLSTATEs that decide what an operator is told.
+const (
+	codeInsufficientPrivilege = "42501"
+	codeUndefinedTable        = "42P01"
+	codeQueryCanceled         = "57014"
+	codeLockNotAvailable      = "55P03"
+	codeInvalidPassword       = "28P01"
+	codeInvalidAuthorization  = "28000"
+	codeInvalidCatalog        = "3D000"
+)
+
+// Error is a failed reading on one side. It answers what a caller branches
+// on, and its text names the side, the cause and, where there is one, what
+// to do.
+type Error struct {
+	Side Side
+	Op   string
+	Code string // SQLSTATE, "" when the server did not speak
+	Hint string
+	err  error
+}
+
+func (e *Error) Error() string {
+	msg := fmt.Sprintf("%s: %s: %v", e.Side, e.Op, e.err)
+	if e.Hint != "" {
+		msg += ": " + e.Hint
+	}
+	return msg
+}
+
+func (e *Error) Unwrap() error { return e.err }
+
+// Lost tells whether the side went away, rather than refused a statement.
+func Lost(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")
+	}
+	var e *Error
+	return errors.As(err, &e) && e.Code == "" && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// Refused tells whether the server itself refused a statement (an unknown
+// function, an invalid value), rather than went away or was told to stop.
+func Refused(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code != "" && !strings.HasPrefix(e.Code, "08") && !strings.HasPrefix(e.Code, "57")
+}
+
+// wrap turns a driver's error into an Error that says what to do.
+func (s *Session) wrap(op string, err error) error {
+	e := &Error{Side: s.db.side, Op: op, err: s.db.redact(err)}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		e.Code = pg.Code
+		e.err = plainError{fmt.Sprintf("%s (SQLSTATE %s)", pg.Message, pg.Code), err}
+		switch pg.Code {
+		case codeInsufficientPrivilege:
+			e.Hint = "`pgparity grants` prints the privileges that are needed"
+			if strings.Contains(pg.Message, "row-level security") {
+				e.Hint = "rows would be hidden: use a role with BYPASSRLS, or the table's owner"
+			}
+		case codeUndefinedTable:
+			e.Hint = "it was dropped or renamed while the run was on"
+		case codeQueryCanceled:
+			if strings.Contains(pg.Message, "statement timeout") {
+				e.Hint = "raise --statement-timeout, or make chunks smaller with --chunk-rows"
+			}
+		case codeLockNotAvailable:
+			e.Hint = "another session holds an exclusive lock on it"
+		}
+	}
+	return e
+}
+
+// plainError prints one line while keeping the cause for errors.As.
+type plainError struct {
+	msg   string
+	cause error
+}
+
+func (e plainError) Error() string { return e.msg }
+func (e plainError) Unwrap() error { return e.cause }
+
+// redact keeps the password out of an error's text.
+func (db *DB) redact(err error) error {
+	if db.secret == "" || !strings.Contains(err.Error(), db.secret) {
+		return err
+	}
+	return plainError{strings.ReplaceAll(err.Error(), db.secret, "xxxxx"), err}
+}
+
+// connectError says why a side could not be reached, in one sentence.
+func (db *DB) connectError(err error) error {
+	cfg := db.pool.Config().ConnConfig
+	where := fmt.Sprintf("%s:%d", cfg.Host, cfg.Port)
+	if strings.HasPrefix(cfg.Host, "/") {
+		where = cfg.Host
+	}
+	var pg *pgconn.PgError
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &pg) && (pg.Code == codeInvalidPassword || pg.Code == codeInvalidAuthorization):
+		return fmt.Errorf("%s: the server at %s refused user %q: %s (SQLSTATE %s); check user and password (.pgpass, PGPASSWORD) and pg_hba.conf", db.side, where, cfg.User, pg.Message, pg.Code)
+	case errors.As(err, &pg) && pg.Code == codeInvalidCatalog:
+		return fmt.Errorf("%s: there is no database %q at %s; check the name in the connection string", db.side, cfg.Database, where)
+	case errors.As(err, &pg):
+		return fmt.Errorf("%s: the server at %s said: %s (SQLSTATE %s)", db.side, where, pg.Message, pg.Code)
+	case errors.As(err, &dns):
+		return fmt.Errorf("%s: the host name %q is not known; check the connection string", db.side, dns.Name)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: interrupted while connecting to %s: %w", db.side, where, context.Canceled)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: no answer from %s in time; check address and firewall, or set connect_timeout", db.side, where)
+	case errors.As(err, &op):
+		return fmt.Errorf("%s: cannot reach %s: %v; check that the server runs and listens there", db.side, where, op.Err)
+	default:
+		return fmt.Errorf("%s: cannot use %s: %w", db.side, where, db.redact(err))
+	}
+}
+
+func pathError(err error) (string, bool) {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Error(), true
+	}
+	return "", false
+}

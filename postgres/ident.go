@@ -1,0 +1,45 @@
+package postgres
+
+import (
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Ident quotes a possibly qualified name for use in a statement.
+func Ident(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
+
+// Literal quotes text as a string constant, whatever
+// standard_conforming_strings is.
+func Literal(text string) string {
+	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	if strings.Contains(text, `\`) {
+		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}
+
+// Scope is a set of rows of one relation: what FROM and WHERE select. The
+// parameters are $1 … $n of Args.
+type Scope struct {
+	From  string
+	Where string // "" for all rows
+	Args  []string
+}
+
+// And narrows a scope. The condition may use parameters from $n+1 on, where
+// n is the number of the scope's own.
+func (s Scope) And(condition string, args ...string) Scope {
+	if s.Where != "" {
+		condition = s.Where + " AND " + condition
+	}
+	return Scope{From: s.From, Where: condition, Args: append(append([]string{}, s.Args...), args...)}
+}
+
+// Clause is "FROM … WHERE …".
+func (s Scope) Clause() string {
+	if s.Where == "" {
+		return "FROM " + s.From
+	}
+	return "FROM " + s.From + " WHERE " + s.Where
+}

@@ -1,0 +1,235 @@
+// Package postgres is one side of a pair: pinned read-only sessions from a
+// pool, the catalog, statements in, rows out. It is the only package that
+// knows the driver.
+//
+// The rules of a session are:
+//
+//   - Everything is read only, and every setting that changes how a value is
+//     computed or printed is pinned by SET LOCAL in the same transaction, so
+//     that two servers with different configurations print equal values
+//     alike, and a transaction-pooling PgBouncer in between is harmless.
+//   - No named prepared statement, no temporary table, no function is made.
+//   - A result counts only when its command tag says the server sent as many
+//     rows as were read: a cut connection is an error, never a short result.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Side names one end of a pair.
+type Side string
+
+// The two sides.
+const (
+	Source Side = "source"
+	Target Side = "target"
+)
+
+// MinVersion is the oldest server_version_num that is compared: 10.0.
+const MinVersion = 100000
+
+// Options says how to reach one side.
+type Options struct {
+	Side Side
+	// URL is anything libpq takes: a URL, a keyword/value string, or "" for
+	// the PG* environment. Passwords may come from .pgpass or a service file.
+	URL string
+	// MaxConns bounds the pool; at least 1.
+	MaxConns int
+	// StatementTimeout bounds every statement on the server; 0 means none.
+	StatementTimeout time.Duration
+	// Run names the run in each statement's comment, for whoever reads
+	// pg_stat_activity on the other end.
+	Run string
+}
+
+// DB is one side: a pool of connections and what its server said of itself.
+// It is safe for concurrent use. Close it when done.
+type DB struct {
+	side   Side
+	pool   *pgxpool.Pool
+	server Server
+	pin    string // BEGIN and the SET LOCALs, for this server's version
+	run    string
+	secret string // the password in use, to keep it out of messages
+}
+
+// Server is what a side's server says of itself.
+type Server struct {
+	VersionNum int    // server_version_num: 150018
+	Version    string // digits only: 15.18
+	SystemID   string // pg_control_system's identifier; "" where it may not be read
+	Database   string
+	DatabaseID uint32
+	StartedAt  string // pg_postmaster_start_time as text
+	Encoding   string // server_encoding
+	CCollation bool   // the database's default collation orders text by bytes
+	InRecovery bool
+	User       string
+}
+
+// Major gives the major version: 15.
+func (s Server) Major() int { return s.VersionNum / 10000 }
+
+// connectTimeout applies where the connection string sets none: a host that
+// swallows packets must not hang a gate.
+const connectTimeout = 15 * time.Second
+
+// Open connects to one side and reads who it is. The error says what to do
+// and never holds the password.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// The parser's own message may quote the string, password included.
+		return nil, fmt.Errorf("%s: the connection string is not valid: want postgres://user@host:5432/dbname or \"host=… dbname=… user=…\" (percent-encode special characters in a URL's password, or use .pgpass)%s", o.Side, fileHint(err))
+	}
+	cfg.MaxConns = int32(max(o.MaxConns, 1))
+	cfg.MinConns = 0
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "pgparity"
+	}
+	// A cancelled run must cancel its statements on the server, not just hang up.
+	cfg.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 3 * time.Second}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Side, err)
+	}
+	db := &DB{side: o.Side, pool: pool, run: o.Run, secret: cfg.ConnConfig.Password}
+	if err := db.identify(ctx, o); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// Close gives all connections back. No session may be open.
+func (db *DB) Close() { db.pool.Close() }
+
+// Side tells which end of the pair this is.
+func (db *DB) Side() Side { return db.side }
+
+// Server tells what the server said of itself when it was opened.
+func (db *DB) Server() Server { return db.server }
+
+func (db *DB) identify(ctx context.Context, o Options) error {
+	db.pin = pinStatement(0, o.StatementTimeout)
+	var s Server
+	err := db.Read(ctx, "identify", func(ctx context.Context, t *Session) error {
+		return t.Each(ctx, Statement{SQL: `SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'),
+  pg_catalog.current_database(), d.oid, pg_catalog.pg_postmaster_start_time(), pg_catalog.current_setting('server_encoding'),
+  pg_catalog.pg_is_in_recovery(), current_user
+FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`}, func(r Row) error {
+			version, _, _ := strings.Cut(r.Text(1), " ")
+			s = Server{VersionNum: int(r.Int(0)), Version: version, Database: r.Text(2), DatabaseID: uint32(r.Int(3)),
+				StartedAt: r.Text(4), Encoding: r.Text(5), InRecovery: r.Bool(6), User: r.Text(7)}
+			return nil
+		})
+	})
+	if err != nil {
+		return db.connectError(err)
+	}
+	if s.VersionNum < MinVersion {
+		return fmt.Errorf("%s: the server is PostgreSQL %s: pgparity compares versions 10 and newer; upgrade it, or restore its data into a newer server to compare", db.side, s.Version)
+	}
+	db.server = s
+	db.pin = pinStatement(s.VersionNum, o.StatementTimeout)
+	if err := db.readCollation(ctx); err != nil {
+		return err
+	}
+	db.server.SystemID = db.readSystemID(ctx)
+	return nil
+}
+
+// readSystemID reads the cluster's identifier, or "" where the provider
+// revoked the function: identity then rests on the other facts.
+func (db *DB) readSystemID(ctx context.Context) string {
+	id := ""
+	err := db.Read(ctx, "identify", func(ctx context.Context, t *Session) error {
+		return t.Each(ctx, Statement{SQL: `SELECT system_identifier FROM pg_catalog.pg_control_system()`}, func(r Row) error {
+			id = r.Text(0)
+			return nil
+		})
+	})
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+func (db *DB) readCollation(ctx context.Context) error {
+	expr := `d.datcollate IN ('C','POSIX')`
+	switch v := db.server.VersionNum; {
+	case v >= 170000:
+		expr = `CASE d.datlocprovider WHEN 'c' THEN d.datcollate IN ('C','POSIX') WHEN 'b' THEN d.datlocale IN ('C','C.UTF-8') ELSE false END`
+	case v >= 150000:
+		expr = `d.datlocprovider = 'c' AND d.datcollate IN ('C','POSIX')`
+	}
+	return db.Read(ctx, "identify", func(ctx context.Context, t *Session) error {
+		return t.Each(ctx, Statement{SQL: `SELECT ` + expr + ` FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`}, func(r Row) error {
+			db.server.CCollation = r.Bool(0)
+			return nil
+		})
+	})
+}
+
+// Position reads the side's write-ahead-log position: where it inserts, or,
+// on a standby, what it has replayed. "" where the server has none to tell.
+func (db *DB) Position(ctx context.Context) (string, error) {
+	fn := "pg_catalog.pg_current_wal_insert_lsn()"
+	if db.server.InRecovery {
+		fn = "pg_catalog.pg_last_wal_replay_lsn()"
+	}
+	lsn := ""
+	err := db.Read(ctx, "position", func(ctx context.Context, t *Session) error {
+		return t.Each(ctx, Statement{SQL: "SELECT " + fn}, func(r Row) error {
+			lsn = r.Text(0)
+			return nil
+		})
+	})
+	return lsn, err
+}
+
+// NextTransaction reads the first transaction id not yet given out: when it
+// moves, something in the cluster writes.
+func (db *DB) NextTransaction(ctx context.Context) (string, error) {
+	xid := ""
+	err := db.Read(ctx, "position", func(ctx context.Context, t *Session) error {
+		return t.Each(ctx, Statement{SQL: "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())"}, func(r Row) error {
+			xid = r.Text(0)
+			return nil
+		})
+	})
+	return xid, err
+}
+
+// SameDatabase tells whether two sides are one and the same database, which
+// proves nothing about a pair.
+func SameDatabase(a, b *DB) bool {
+	x, y := a.server, b.server
+	return x.SystemID == y.SystemID && x.DatabaseID == y.DatabaseID && x.StartedAt == y.StartedAt
+}
+
+// fileHint names the file that could not be read, where that is the trouble
+// (a certificate, a service file): a path is no secret.
+func fileHint(err error) string {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if msg, ok := pathError(e); ok {
+			return ": " + msg
+		}
+	}
+	return ""
+}

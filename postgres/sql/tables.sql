@@ -1,0 +1,28 @@
+-- Every relation of the user's that can hold rows, but leaves of partition
+-- trees, which are read through their root.
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
+  coalesce((SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e' LIMIT 1), ''),
+  c.relispartition,
+  pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+  size.rows, size.bytes,
+  pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'),
+  c.relrowsecurity AND pg_catalog.row_security_active(c.oid),
+  coalesce((SELECT pg_catalog.quote_ident(rn.nspname) || '.' || pg_catalog.quote_ident(rc.relname)
+    FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class rc ON rc.oid = i.inhparent
+    JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace WHERE i.inhrelid = c.oid AND c.relispartition LIMIT 1), '')
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (
+  WITH RECURSIVE tree(oid) AS (
+    SELECT c.oid
+    UNION ALL
+    SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid WHERE c.relkind = 'p'
+  )
+  SELECT coalesce(pg_catalog.sum(greatest(l.reltuples, 0)), 0)::int8 AS rows,
+    coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(l.oid)), 0)::int8 AS bytes
+  FROM tree JOIN pg_catalog.pg_class l ON l.oid = tree.oid AND l.relkind IN ('r','m')
+) size
+WHERE c.relkind IN ('r','p','f','m') AND n.nspname NOT IN ('pg_catalog','information_schema')
+  AND n.nspname NOT LIKE 'pg\_toast%' AND n.nspname NOT LIKE 'pg\_temp\_%'
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"

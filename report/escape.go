@@ -1,0 +1,177 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/olekukonko/tablewriter/pkg/twwidth"
+)
+
+// longestValue is how many characters of a key value or a column value are
+// shown; the JSON report has them whole.
+const longestValue = 160
+
+// ident makes a name from a database safe to show anywhere: what a terminal
+// could take as a command, what turns the direction of writing and what is
+// not UTF-8 becomes an escape. Backslashes are doubled, so that two names
+// never look the same.
+func ident(s string) string { return escaped(s, true) }
+
+// prose makes a sentence safe to show. Line breaks become spaces; a
+// backslash stays, for sentences quote patterns and paths.
+func prose(s string) string {
+	return escaped(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "), false)
+}
+
+func escaped(s string, double bool) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return unsafeRune(r) || r == '\\' || r == utf8.RuneError }) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == '\\' && double:
+			b.WriteString(`\\`)
+		case unsafeRune(r):
+			q := strconv.QuoteRune(r)
+			b.WriteString(q[1 : len(q)-1])
+		default:
+			b.WriteRune(r)
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// unsafeRune is true for control characters, for invisible ones (direction
+// marks, zero widths) and for every space but the ASCII one.
+func unsafeRune(r rune) bool { return !strconv.IsPrint(r) }
+
+// value shows a key or column value. What would be ambiguous bare (empty,
+// blanks at the ends, separators, escapes, the word NULL) is quoted.
+func value(s string) string {
+	cut := ""
+	if n := utf8.RuneCountInString(s); n > longestValue {
+		s = firstRunes(s, longestValue)
+		cut = fmt.Sprintf("… (%s characters)", count(int64(n)))
+	}
+	bare := s != "" && s != "NULL" && strings.TrimSpace(s) == s && utf8.ValidString(s) &&
+		!strings.ContainsAny(s, `"\,=`) && !strings.ContainsFunc(s, unsafeRune)
+	if bare {
+		return s + cut
+	}
+	return strconv.Quote(s) + cut
+}
+
+// firstRunes cuts between characters. Bytes that are no UTF-8 count as one
+// character each, and are kept.
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}
+
+// keyText shows a key: id=42, or a=1, b=2 in the order of the names.
+func keyText(key map[string]string) string {
+	if len(key) == 0 {
+		return "(no key)"
+	}
+	names := make([]string, 0, len(key))
+	for n := range key {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for i, n := range names {
+		names[i] = ident(n) + "=" + value(key[n])
+	}
+	return strings.Join(names, ", ")
+}
+
+// width is the number of terminal columns s takes. Asked with fixed options:
+// the locale must not change a report.
+func width(s string) int { return twwidth.WidthWithOptions(s, twwidth.Options{}) }
+
+// shorten takes the middle out of s until it fits n columns: the start names
+// the schema, the end tells similar names apart.
+func shorten(s string, n int) string {
+	if width(s) <= n {
+		return s
+	}
+	runes := []rune(s)
+	head, tail := runes[:len(runes)/2], runes[len(runes)/2:]
+	for len(head)+len(tail) > 0 && width(string(head))+1+width(string(tail)) > n {
+		if len(head) >= len(tail) {
+			head = head[:len(head)-1]
+		} else {
+			tail = tail[1:]
+		}
+	}
+	return string(head) + "…" + string(tail)
+}
+
+// wrap breaks s at blanks into lines of at most n columns; a word that is
+// longer than a line is broken where the line ends.
+func wrap(s string, n int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Split(s, " ") {
+		if line != "" && width(line)+1+width(word) <= n {
+			line += " " + word
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for width(word) > n {
+			head := fitting(word, n)
+			lines = append(lines, head)
+			word = word[len(head):]
+		}
+		line = word
+	}
+	return append(lines, line)
+}
+
+// fitting returns the longest start of s that takes at most n columns, and
+// at least one character, so that a caller always gets on.
+func fitting(s string, n int) string {
+	end := 0
+	for i, r := range s {
+		next := i + utf8.RuneLen(r)
+		if end > 0 && width(s[:next]) > n {
+			break
+		}
+		end = next
+	}
+	return s[:end]
+}
+
+// count writes n with separators: 2,000,000.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	sign := ""
+	if s[0] == '-' {
+		sign, s = "-", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}

@@ -1,0 +1,225 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/pgparity/pgparity/checker"
+)
+
+// TestNothingHostileGetsThrough renders a result whose every text field
+// holds terminal commands, markup and bytes that are no UTF-8.
+func TestNothingHostileGetsThrough(t *testing.T) {
+	for _, f := range Formats() {
+		for _, o := range []Options{{}, {Verbose: true}} {
+			out := render(t, hostileResult(), f, o)
+			if !utf8.ValidString(out) {
+				t.Errorf("%s is not UTF-8", f)
+			}
+			for line := range strings.SplitSeq(out, "\n") {
+				if i := strings.IndexFunc(line, func(r rune) bool { return unsafeRune(r) && r != '\ufe0f' }); i >= 0 {
+					t.Errorf("%s holds an invisible character: %q", f, line[i:min(i+20, len(line))])
+					break
+				}
+			}
+		}
+	}
+	for _, f := range []Format{HTML, Markdown, JUnit} {
+		if out := strings.ToLower(render(t, hostileResult(), f, Options{})); f != JUnit && strings.Contains(out, "<script") {
+			t.Errorf("%s holds a script", f)
+		}
+	}
+	md := render(t, hostileResult(), Markdown, Options{})
+	for _, bad := range []string{"@all", "](http", "://e", "\n#1"} {
+		if strings.Contains(strings.ReplaceAll(md, `\]`, ""), bad) {
+			t.Errorf("markdown holds %q", bad)
+		}
+	}
+	for line := range strings.SplitSeq(md, "\n") {
+		if strings.HasPrefix(line, "|") && strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") != 8 {
+			t.Errorf("a name breaks the table: %s", line)
+		}
+	}
+	if n := strings.Count(md, "</details>"); n != strings.Count(md, "<details>") {
+		t.Errorf("a name closes a folded section: %d", n)
+	}
+}
+
+func TestTextFitsTheWidth(t *testing.T) {
+	for name, fixture := range fixtures {
+		for _, w := range []int{0, 60, 72, 80, 100, 140} {
+			limit := max(w, narrowest)
+			if w == 0 {
+				limit = defaultWidth
+			}
+			for line := range strings.SplitSeq(render(t, fixture(), Text, Options{Width: w, Verbose: true}), "\n") {
+				if width(line) > limit {
+					t.Errorf("%s at %d: %d columns: %s", name, w, width(line), line)
+				}
+			}
+		}
+	}
+}
+
+// Colour must not move anything: without its escapes the text is the same.
+func TestColourChangesNoText(t *testing.T) {
+	for name, fixture := range fixtures {
+		coloured := render(t, fixture(), Text, Options{Color: true})
+		if !strings.Contains(coloured, "\x1b[1m") {
+			t.Errorf("%s has no colour", name)
+		}
+		for _, code := range []string{"\x1b[1m", "\x1b[1;31m", "\x1b[1;32m", "\x1b[1;33m", "\x1b[0m"} {
+			coloured = strings.ReplaceAll(coloured, code, "")
+		}
+		if coloured != render(t, fixture(), Text, Options{}) {
+			t.Errorf("%s reads otherwise with colour", name)
+		}
+	}
+}
+
+func TestKeyText(t *testing.T) {
+	for want, key := range map[string]map[string]string{
+		"id=42":            {"id": "42"},
+		"a=1, b=2, c=3":    {"c": "3", "a": "1", "b": "2"},
+		`name=""`:          {"name": ""},
+		`name=" x"`:        {"name": " x"},
+		`name="a, b=c"`:    {"name": "a, b=c"},
+		`name="NULL"`:      {"name": "NULL"},
+		`name="a\nb"`:      {"name": "a\nb"},
+		`name="\xff"`:      {"name": "\xff"},
+		`name="C:\\dir"`:   {"name": `C:\dir`},
+		`name=naïve ☃`:     {"name": "naïve ☃"},
+		"(no key)":         {},
+		`name="\u202eabc"`: {"name": "\u202eabc"},
+		"name=" + strings.Repeat("é", longestValue) + "… (1,000 characters)": {"name": strings.Repeat("é", 1000)},
+	} {
+		if got := keyText(key); got != want {
+			t.Errorf("%q reads %s, want %s", key, got, want)
+		}
+	}
+}
+
+func TestWrapLosesNothing(t *testing.T) {
+	for _, s := range []string{"", "a", "one two three", strings.Repeat("x", 100), "漢字漢字漢字 漢字漢字漢字漢字漢字漢字", "a  b", " a"} {
+		lines := wrap(s, 20)
+		for _, l := range lines {
+			if width(l) > 20 {
+				t.Errorf("%q is too wide", l)
+			}
+		}
+		squeeze := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+		if squeeze(strings.Join(lines, "")) != squeeze(s) {
+			t.Errorf("%q became %q", s, lines)
+		}
+	}
+	if got := shorten("public.a_rather_long_table_name", 20); width(got) > 20 || !strings.HasPrefix(got, "public.") || !strings.HasSuffix(got, "name") {
+		t.Errorf("shortened to %q", got)
+	}
+}
+
+// TestJUnitGoesRed: nothing but a match may leave a pipeline green, not even
+// a run without a single table.
+func TestJUnitGoesRed(t *testing.T) {
+	empty := base()
+	for name, c := range map[string]struct {
+		r                *checker.Result
+		failures, errors int
+	}{
+		"match":    {matchResult(), 0, 0},
+		"mismatch": {mismatchResult(), 5, 3},
+		"unproven": {unprovenResult(), 0, 4},
+		"empty":    {empty, 0, 1},
+		"hostile":  {hostileResult(), 7, 2},
+	} {
+		var got junitSuites
+		if err := xml.Unmarshal([]byte(render(t, c.r, JUnit, Options{})), &got); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		failures, errors := 0, 0
+		for _, tc := range got.Suites[0].Cases {
+			if tc.Failure != nil {
+				failures++
+			}
+			if tc.Error != nil {
+				errors++
+			}
+		}
+		if failures != c.failures || errors != c.errors || got.Failures != failures || got.Errors != errors || got.Tests != len(got.Suites[0].Cases) {
+			t.Errorf("%s: %d failures, %d errors, want %d and %d; the heads say %d and %d",
+				name, failures, errors, c.failures, c.errors, got.Failures, got.Errors)
+		}
+	}
+}
+
+func TestMarkdownStaysShort(t *testing.T) {
+	r := base()
+	r.Verdict = checker.Mismatch
+	for i := range 600 {
+		tab := ordersTable()
+		tab.Name = fmt.Sprintf("public.a_table_with_some_name_%d", i)
+		add(r, tab)
+	}
+	out := render(t, r, Markdown, Options{})
+	if len(out) > 65_536 {
+		t.Errorf("%d bytes do not fit a comment", len(out))
+	}
+	if !strings.Contains(out, "**mismatch**") || !strings.Contains(out, "not listed here") && !strings.Contains(out, "Left out") {
+		t.Error("it does not say that something was left out")
+	}
+}
+
+func TestPrometheusIsWellFormed(t *testing.T) {
+	r := base()
+	r.Verdict = checker.Mismatch
+	for i := range labelledTables + 7 {
+		add(r, table(fmt.Sprintf("public.t%d", i), 1, 1))
+	}
+	bad := ordersTable()
+	bad.Name = "public.last"
+	add(r, bad)
+	twin := table("public.last", 1, 1)
+	add(r, twin)
+	for name, r := range map[string]*checker.Result{
+		"match": matchResult(), "mismatch": mismatchResult(), "unproven": unprovenResult(), "hostile": hostileResult(), "zero": {}, "bounded": r,
+	} {
+		out := render(t, r, Prometheus, Options{})
+		problems, err := promlint.New(strings.NewReader(out)).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%s: %v %v", name, problems, err)
+		}
+		parser := expfmt.NewTextParser(model.LegacyValidation)
+		families, err := parser.TextToMetricFamilies(strings.NewReader(out))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		sum := 0.0
+		for _, m := range families["pgparity_verdict"].GetMetric() {
+			sum += m.GetGauge().GetValue()
+		}
+		if sum != 1 {
+			t.Errorf("%s: %v verdicts are set", name, sum)
+		}
+		for n := range families {
+			if !strings.HasPrefix(n, "pgparity_") {
+				t.Errorf("%s: family %s has no prefix", name, n)
+			}
+		}
+	}
+	out := render(t, r, Prometheus, Options{})
+	if n := strings.Count(out, "\npgparity_table_findings{"); n > labelledTables {
+		t.Errorf("%d tables have series", n)
+	}
+	for _, want := range []string{"pgparity_tables_unlabelled 9", `table_verdict{table="public.last",verdict="mismatch"} 1`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
