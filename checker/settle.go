@@ -44,6 +44,7 @@ func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Ou
 // addFinding counts a confirmed suspect, unless its row was found before:
 // by the last check, or under the other side's spelling of the key.
 func (r *run) addFinding(tr *tableRun, out *Outcome, s *Suspect) {
+	out.Confirmed++
 	f := tr.finding(s)
 	key := s.source.Key
 	if !s.source.Present {

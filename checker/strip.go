@@ -29,7 +29,7 @@ func (s *strip) cell(chunk int) int { return chunk * len(s.left) / s.chunks }
 func (s *strip) mark(chunk int, o Outcome) {
 	c := s.cell(chunk)
 	switch {
-	case o.Total > 0:
+	case o.Confirmed > 0:
 		s.state[c] = 'x'
 		s.left[c]--
 	case o.Compared && o.Err == "" && o.Unsettled == 0:

@@ -19,7 +19,8 @@ type Outcome struct {
 	// Source and Target are the sides' rows in the unit, where it counts them.
 	Source, Target int64
 	Findings       []Finding // the first ones, up to Options.MaxDiffs
-	Total          int64     // all distinct rows found to differ
+	Total          int64     // all distinct rows found to differ, not found before
+	Confirmed      int64     // all rows found to differ, found before or not
 	Unsettled      int64     // suspects that no reading settled
 	Err            string    // why not compared
 }

@@ -108,7 +108,10 @@ func shorten(s string, n int) string {
 		return s
 	}
 	runes := []rune(s)
-	head, tail := runes[:len(runes)/2], runes[len(runes)/2:]
+	half := len(runes) / 2
+	// No more than n runes of either end can stay; without this cut a name of
+	// a megabyte would be measured a million times.
+	head, tail := runes[:min(half, n)], runes[max(half, len(runes)-n):]
 	for len(head)+len(tail) > 0 && width(string(head))+1+width(string(tail)) > n {
 		if len(head) >= len(tail) {
 			head = head[:len(head)-1]
@@ -132,8 +135,11 @@ func wrap(s string, n int) []string {
 		if line != "" {
 			lines = append(lines, line)
 		}
-		for width(word) > n {
+		for {
 			head := fitting(word, n)
+			if len(head) == len(word) {
+				break
+			}
 			lines = append(lines, head)
 			word = word[len(head):]
 		}
@@ -143,15 +149,16 @@ func wrap(s string, n int) []string {
 }
 
 // fitting returns the longest start of s that takes at most n columns, and
-// at least one character, so that a caller always gets on.
+// at least one character, so that a caller always gets on. Characters without
+// a width, of which any number would fit, end it too.
 func fitting(s string, n int) string {
 	end := 0
-	for i, r := range s {
-		next := i + utf8.RuneLen(r)
-		if end > 0 && width(s[:next]) > n {
+	for end < len(s) && end < 16*n {
+		_, size := utf8.DecodeRuneInString(s[end:])
+		if end > 0 && width(s[:end+size]) > n {
 			break
 		}
-		end = next
+		end += size
 	}
 	return s[:end]
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
@@ -121,6 +122,22 @@ func TestWrapLosesNothing(t *testing.T) {
 	}
 	if got := shorten("public.a_rather_long_table_name", 20); width(got) > 20 || !strings.HasPrefix(got, "public.") || !strings.HasSuffix(got, "name") {
 		t.Errorf("shortened to %q", got)
+	}
+}
+
+// TestLongTextIsFast: a report may come from anywhere, and a very long
+// name must not take minutes. The bound is far from what it takes.
+func TestLongTextIsFast(t *testing.T) {
+	for _, long := range []string{strings.Repeat("x", 1<<18), strings.Repeat("e\u0301", 1<<16), strings.Repeat("\u0301", 1<<16)} {
+		r := mismatchResult()
+		r.Tables[1].Name, r.Tables[1].Error, r.Reasons = long, long, []string{long}
+		start := time.Now()
+		for _, f := range []Format{Text, Markdown, JUnit} {
+			render(t, r, f, Options{})
+		}
+		if d := time.Since(start); d > 30*time.Second {
+			t.Errorf("it took %v", d)
+		}
 	}
 }
 

@@ -32,7 +32,8 @@ type htmlPage struct {
 	Verdict    string
 	Headline   string
 	Coverage   string
-	Percent    string // of the planned chunks, for the bar; "" when none were planned
+	Bar        string // width of the coverage bar in percent; "" when no chunk was planned
+	Percent    string // what the bar shows, in words
 	Run        string
 	Reasons    []string
 	Sides      []htmlSide
@@ -51,7 +52,10 @@ type htmlPage struct {
 	Forms      []group
 }
 
-type htmlSide struct{ Role, Line string }
+type htmlSide struct {
+	Role  string
+	Lines []string
+}
 
 type htmlFact struct{ Value, Name string }
 
@@ -83,7 +87,7 @@ func writeHTML(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 		Headline:   headline(r),
 		Coverage:   coverageLine(r),
 		Run:        runLine(r),
-		Sides:      []htmlSide{{"Source", sideLine(r.Source)}, {"Target", sideLine(r.Target)}},
+		Sides:      []htmlSide{{"Source", sideParts(r.Source)}, {"Target", sideParts(r.Target)}},
 		Facts:      htmlFacts(r),
 		Findings:   htmlFindingsOf(r),
 		Errors:     tableErrors(bySeverity(r.Tables)),
@@ -92,9 +96,7 @@ func writeHTML(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 		TableNotes: tableNotes(r.Tables),
 		Forms:      columnForms(r.Tables),
 	}
-	if c := r.Coverage; c.ChunksPlanned > 0 {
-		p.Percent = fmt.Sprintf("%.2f", 100*float64(c.ChunksCompared)/float64(c.ChunksPlanned))
-	}
+	p.Bar, p.Percent = coverageBar(&r.Coverage)
 	for _, s := range r.Reasons {
 		p.Reasons = append(p.Reasons, prose(s))
 	}
@@ -111,9 +113,23 @@ func writeHTML(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 		p.QuietSeqs = plural(int64(quiet), "sequence matches", "sequences match")
 	}
 	for _, f := range schemaBySeverity(r.Schema) {
-		p.Schema = append(p.Schema, htmlLine{prose(f.Severity), ident(f.Object), schemaText(&f)})
+		p.Schema = append(p.Schema, htmlLine{severityText(&f), ident(f.Object), schemaText(&f)})
 	}
 	return page.Execute(buf, p)
+}
+
+// coverageBar rounds down: what is not whole must neither look whole nor be
+// called 100 percent.
+func coverageBar(c *checker.Coverage) (bar, percent string) {
+	if c.ChunksPlanned <= 0 {
+		return "", ""
+	}
+	share := 100 * float64(c.ChunksCompared) / float64(c.ChunksPlanned)
+	if c.ChunksCompared == c.ChunksPlanned {
+		return "100", "100 percent of the planned chunks were compared"
+	}
+	return fmt.Sprintf("%.2f", min(max(share, 0), 99)),
+		fmt.Sprintf("%.2f percent of the planned chunks were compared", min(share, 99.99))
 }
 
 func htmlFacts(r *checker.Result) []htmlFact {
@@ -125,7 +141,7 @@ func htmlFacts(r *checker.Result) []htmlFact {
 		{count(r.Coverage.RowsCompared), "rows compared"},
 		{count(r.Coverage.ChunksCompared) + " of " + count(r.Coverage.ChunksPlanned), "chunks compared"},
 		{count(int64(len(r.Tables))), "tables"},
-		{count(findings), "findings"},
+		{count(findings), "rows with findings"},
 		{count(int64(len(r.Sequences))), "sequences"},
 	}
 	if d, ok := elapsed(r); ok {
@@ -195,7 +211,7 @@ func htmlFindingsOf(r *checker.Result) []htmlFindings {
 		}
 		for i := range t.Findings {
 			f := &t.Findings[i]
-			row := htmlFinding{Kind: prose(f.Kind), Text: findingText(f)}
+			row := htmlFinding{Kind: kindText(f), Text: findingText(f)}
 			for _, v := range f.Values {
 				row.Values = append(row.Values, valuesText(v))
 			}

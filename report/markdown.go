@@ -121,7 +121,7 @@ func mdFindingsOf(t *checker.TableResult) string {
 	shown := min(len(t.Findings), listedRows)
 	for i := range t.Findings[:shown] {
 		f := &t.Findings[i]
-		fmt.Fprintf(&b, "- %s %s\n", mdText(prose(f.Kind)), mdCode(findingText(f)))
+		fmt.Fprintf(&b, "- %s %s\n", mdText(kindText(f)), mdCode(findingText(f)))
 		for _, v := range f.Values {
 			fmt.Fprintf(&b, "  - %s\n", mdCode(valuesText(v)))
 		}
@@ -162,7 +162,7 @@ func mdSchema(r *checker.Result, o Options) string {
 			infos++
 			continue
 		}
-		fmt.Fprintf(&b, "- %s %s %s\n", mdText(prose(f.Severity)), mdCode(ident(f.Object)), mdText(schemaText(&f)))
+		fmt.Fprintf(&b, "- %s %s %s\n", mdText(severityText(&f)), mdCode(ident(f.Object)), mdText(schemaText(&f)))
 	}
 	if infos > 0 {
 		fmt.Fprintf(&b, "- %d more of severity info\n", infos)

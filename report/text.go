@@ -90,7 +90,7 @@ func (p *textPage) findings(r *checker.Result) {
 		p.item("", 2, "", p.bold(ident(t.Name))+"  "+plural(total(&t), "finding", "findings"))
 		for i := range t.Findings {
 			f := &t.Findings[i]
-			p.item("  "+shorten(prose(f.Kind), 9), detailColumns, "", findingText(f))
+			p.item("  "+kindText(f), detailColumns, "", findingText(f))
 			for _, v := range f.Values {
 				p.item("", detailColumns+2, "", valuesText(v))
 			}
@@ -131,7 +131,7 @@ func (p *textPage) schema(r *checker.Result) {
 			infos++
 			continue
 		}
-		p.item("  "+shorten(prose(f.Severity), 5), 9, "", ident(f.Object)+": "+schemaText(&f))
+		p.item("  "+severityText(&f), 9, "", ident(f.Object)+": "+schemaText(&f))
 	}
 	if infos > 0 {
 		p.item("", 2, "", "+ "+count(int64(infos))+" of severity info (-v lists them)")

@@ -56,7 +56,9 @@ func elapsed(r *checker.Result) (string, bool) {
 	}
 }
 
-func sideLine(s checker.ServerInfo) string {
+func sideLine(s checker.ServerInfo) string { return strings.Join(sideParts(s), ", ") }
+
+func sideParts(s checker.ServerInfo) []string {
 	var parts []string
 	if s.ServerVersion != "" {
 		parts = append(parts, "PostgreSQL "+ident(s.ServerVersion))
@@ -68,9 +70,9 @@ func sideLine(s checker.ServerInfo) string {
 		parts = append(parts, "system "+ident(s.SystemIdentifier))
 	}
 	if len(parts) == 0 {
-		return "unknown"
+		return []string{"unknown"}
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }
 
 func runLine(r *checker.Result) string {
@@ -142,6 +144,11 @@ func how(t *checker.TableResult) string {
 	}
 	return s
 }
+
+// kindText and severityText are one short word, also when the report was
+// edited.
+func kindText(f *checker.Finding) string           { return shorten(prose(f.Kind), 9) }
+func severityText(f *checker.SchemaFinding) string { return shorten(prose(f.Severity), 5) }
 
 // findingText is a finding without its kind.
 func findingText(f *checker.Finding) string {
@@ -242,70 +249,4 @@ func schemaBySeverity(fs []checker.SchemaFinding) []checker.SchemaFinding {
 	return slices.SortedStableFunc(slices.Values(fs), func(a, b checker.SchemaFinding) int {
 		return cmp.Compare(rank(a), rank(b))
 	})
-}
-
-// group is a sentence and the objects it is said of.
-type group struct {
-	Text    string
-	Objects []string
-}
-
-// groups joins objects of which the same is said: two hundred tables that
-// lack the same privilege are one line.
-func groups(said []checker.Skipped) []group {
-	var out []group
-	at := map[string]int{}
-	for _, s := range said {
-		text := prose(s.Reason)
-		i, ok := at[text]
-		if !ok {
-			i = len(out)
-			at[text] = i
-			out = append(out, group{Text: text})
-		}
-		out[i].Objects = append(out[i].Objects, ident(s.Object))
-	}
-	return out
-}
-
-// names lists up to limit objects; 0 lists all.
-func (g group) names(limit int) string {
-	if limit == 0 || len(g.Objects) <= limit {
-		return strings.Join(g.Objects, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(g.Objects[:limit], ", "), len(g.Objects)-limit)
-}
-
-// tableErrors and tableNotes turn what single tables say into one list.
-func tableErrors(tables []checker.TableResult) []group {
-	var said []checker.Skipped
-	for _, t := range tables {
-		if t.Error != "" {
-			said = append(said, checker.Skipped{Object: t.Name, Reason: t.Error})
-		}
-	}
-	return groups(said)
-}
-
-func tableNotes(tables []checker.TableResult) []group {
-	var said []checker.Skipped
-	for _, t := range tables {
-		for _, n := range t.Notes {
-			said = append(said, checker.Skipped{Object: t.Name, Reason: n})
-		}
-	}
-	return groups(said)
-}
-
-// columnForms says, per table, which columns did not go the preferred way.
-func columnForms(tables []checker.TableResult) []group {
-	var said []checker.Skipped
-	for _, t := range tables {
-		for _, c := range t.Columns {
-			if c.Why != "" {
-				said = append(said, checker.Skipped{Object: t.Name + "." + c.Name, Reason: c.Form + ": " + c.Why})
-			}
-		}
-	}
-	return groups(said)
 }

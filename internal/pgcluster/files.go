@@ -53,6 +53,9 @@ func removeTree(dir string) error {
 // copyTree copies a data directory as the server's account, keeping modes.
 func copyTree(ctx context.Context, acc account, from, to string) error {
 	out, err := acc.command(ctx, nil, "cp", "-Rp", from, to).CombinedOutput()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("cp: %w: %s", err, bytes.TrimSpace(out))
 	}

@@ -57,6 +57,9 @@ func makeTemplate(ctx context.Context, bin Binaries, acc account, args []string,
 	}
 	args = append([]string{"--pgdata=" + filepath.Join(work, "data")}, args...)
 	out, err := acc.command(ctx, bin.Env(), bin.Path("initdb"), args...).CombinedOutput()
+	if ctx.Err() != nil {
+		return fmt.Errorf("initdb: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		return fmt.Errorf("initdb %s: %w:\n%s", strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgparity/pgparity/checker"
+	"github.com/pgparity/pgparity/config"
+	"github.com/pgparity/pgparity/hashing"
+	"github.com/pgparity/pgparity/pairing"
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// pairFlags are the flags of a command that works on pairs: every option of
+// the configuration, the file, and which of its pairs.
+type pairFlags struct {
+	file  string
+	pairs []string
+}
+
+func (f *pairFlags) register(cmd *cobra.Command) {
+	config.Options().Register(cmd.Flags())
+	cmd.Flags().StringVar(&f.file, "config", "", "YAML file with one or many pairs (see docs/configuration.md)")
+	cmd.Flags().StringArrayVar(&f.pairs, "pair", nil, "name of a pair in the file; may be given several times (default: all)")
+}
+
+// load reads flags, environment and file into pairs.
+func (a *app) load(cmd *cobra.Command, f *pairFlags) ([]config.Pair, error) {
+	return config.Load(config.Input{
+		Flags:      config.Options().FromFlags(cmd.Flags()),
+		Environ:    a.environ,
+		ConfigPath: f.file,
+		PairNames:  f.pairs,
+	})
+}
+
+// connect opens both sides at once. The caller closes them.
+func connect(ctx context.Context, p config.Pair) (source, target *postgres.DB, err error) {
+	id := make([]byte, 4)
+	_, _ = rand.Read(id) // crypto/rand never fails
+	open := func(ctx context.Context, side postgres.Side, url string) (*postgres.DB, error) {
+		return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: p.Concurrency + 1,
+			StatementTimeout: p.StatementTimeout, Run: hex.EncodeToString(id)})
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { source, err = open(gctx, postgres.Source, p.Source); return })
+	g.Go(func() (err error) { target, err = open(gctx, postgres.Target, p.Target); return })
+	if err := g.Wait(); err != nil {
+		closeBoth(source, target)
+		return nil, nil, err
+	}
+	return source, target, nil
+}
+
+func closeBoth(sides ...*postgres.DB) {
+	for _, db := range sides {
+		if db != nil {
+			db.Close()
+		}
+	}
+}
+
+// options turns a pair's configuration into the checker's.
+func options(p config.Pair) checker.Options {
+	o := checker.Options{
+		Version: version, OptionsHash: p.OptionsHash(), Pair: p.Name,
+		Pairing: pairing.Options{
+			Filter: pairing.Filter{Tables: p.Tables, ExcludeTables: p.ExcludeTables, Schemas: p.Schemas, ExcludeSchemas: p.ExcludeSchemas},
+			Keys:   map[string][]string{},
+		},
+		Checks: p.Checks, Last: p.Last, LastBy: p.LastBy, LastByTable: map[string]string{},
+		Concurrency: p.Concurrency, Digest: hashing.Way(p.Digest), ChunkRows: p.ChunkRows,
+		MaxDiffs: p.MaxDiffs, ShowValues: p.ShowValues, HashKeys: p.HashKeys, Strict: p.Strict,
+	}
+	for name, t := range p.PerTable {
+		if len(t.Key) > 0 {
+			o.Pairing.Keys[name] = t.Key
+		}
+		if t.LastBy != "" {
+			o.LastByTable[name] = t.LastBy
+		}
+	}
+	return o
+}

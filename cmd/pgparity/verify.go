@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pgparity/pgparity/checker"
+	"github.com/pgparity/pgparity/config"
+	"github.com/pgparity/pgparity/report"
+)
+
+// verifyFlags are verify's own flags, beside the pairs'.
+type verifyFlags struct {
+	pairFlags
+	output    string
+	progress  string
+	quiet     bool
+	verbose   bool
+	logFormat string
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	f := &verifyFlags{}
+	cmd := &cobra.Command{
+		Use:   "verify --source URL --target URL | --config FILE [--pair NAME]",
+		Short: "Compare two databases and give a verdict",
+		Long: `verify compares sequences, row counts, the last rows and the whole content of
+every table of the source with the target, and gives a verdict.
+
+Exit codes: 0 match · 1 mismatch · 2 could not run · 3 unproven. With several
+pairs the worst counts: mismatch, then could not run, then unproven.`,
+		Example: `  pgparity verify --source postgres://db1/shop --target postgres://db2/shop
+  pgparity verify --config pairs.yaml --pair shop --report html=shop.html
+  pgparity verify … --table 'public.*' --exclude-table '*_log' --output json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd, f) },
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&f.output, "output", "text", "what stdout gets: text, json, html, markdown, junit or prometheus")
+	cmd.Flags().StringVar(&f.progress, "progress", "auto", "auto (bars on a terminal, else log lines), none or json")
+	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no report on stdout and no progress; the exit code speaks")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list everything, and log more")
+	cmd.Flags().StringVar(&f.logFormat, "log-format", "text", "log lines on stderr: text or json")
+	return cmd
+}
+
+func (a *app) verify(cmd *cobra.Command, f *verifyFlags) error {
+	format, err := report.ParseFormat(f.output)
+	if err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	watch, err := a.newWatcher(f)
+	if err != nil {
+		return err
+	}
+	pairs, err := a.load(cmd, &f.pairFlags)
+	if err != nil {
+		return err
+	}
+	// A report that cannot be written is found out before the hours of work.
+	for _, p := range pairs {
+		for _, r := range p.Reports {
+			if err := report.Prepare(r.Path); err != nil {
+				return fmt.Errorf("--report: %w", err)
+			}
+		}
+	}
+	return a.verifyAll(cmd.Context(), pairs, f, format, watch)
+}
+
+// verifyAll verifies one pair after the other. A pair that cannot run does
+// not keep the others from running.
+func (a *app) verifyAll(ctx context.Context, pairs []config.Pair, f *verifyFlags, format report.Format, watch *watcher) error {
+	for _, p := range pairs {
+		res, err := a.verifyPair(ctx, p, watch)
+		if err != nil {
+			if len(pairs) == 1 {
+				return err
+			}
+			fmt.Fprintf(a.stderr, "pgparity: pair %s: %v\n", p.Name, err)
+			a.worse(exitUsage)
+			continue
+		}
+		a.worse(exitOf(res.Verdict))
+		if err := a.deliver(p, res, f, format); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliver writes one pair's reports.
+func (a *app) deliver(p config.Pair, res *checker.Result, f *verifyFlags, format report.Format) error {
+	for _, r := range p.Reports {
+		if err := report.WriteFile(r.Path, res, report.Format(r.Format), report.Options{Verbose: f.verbose}); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+	}
+	if f.quiet {
+		return nil
+	}
+	if err := report.Write(a.stdout, res, format, a.rendering(f.verbose)); err != nil {
+		return fmt.Errorf("stdout: %w", err)
+	}
+	return nil
+}
+
+// verifyPair runs one pair under its deadline.
+func (a *app) verifyPair(ctx context.Context, p config.Pair, watch *watcher) (*checker.Result, error) {
+	if p.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, p.Timeout, fmt.Errorf("the deadline passed (--timeout %s)", p.Timeout))
+		defer cancel()
+	}
+	source, target, err := connect(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer closeBoth(source, target)
+	o := options(p)
+	stop := watch.start(p.Name)
+	defer stop()
+	o.OnEvent = watch.event
+	return checker.Run(ctx, source, target, o)
+}
+
+// exitOf is the one place where a verdict becomes an exit code. What is
+// neither a match nor a mismatch is unproven.
+func exitOf(v checker.Verdict) int {
+	switch v {
+	case checker.Match:
+		return exitMatch
+	case checker.Mismatch:
+		return exitMismatch
+	default:
+		return exitUnproven
+	}
+}
+
+// worse keeps the worst exit code of several pairs.
+func (a *app) worse(code int) {
+	rank := map[int]int{exitMatch: 0, exitUnproven: 1, exitUsage: 2, exitMismatch: 3}
+	if rank[code] > rank[a.code] {
+		a.code = code
+	}
+}
