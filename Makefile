@@ -1,0 +1,36 @@
+# Everything runs on a machine with Go alone: PostgreSQL servers are found or
+# fetched by internal/pgcluster, the rest by scripts/test-deps.sh.
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+TEST_MAJORS ?= 10 11 13 15 18
+TEST_FLAGS ?= -race
+
+.PHONY: build demo test test-short lint bench servers deps docs
+
+build: ## the program, as ./pgparity
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o pgparity ./cmd/pgparity
+
+demo: ## two servers, replication, damage, and what verify says of it
+	$(GO) run -ldflags "-X main.version=$(VERSION)" ./cmd/pgparity demo
+
+test: deps servers ## everything, on real servers of five majors
+	$(GO) test $(TEST_FLAGS) -timeout 30m ./...
+
+test-short: ## what needs no server
+	$(GO) test -short ./...
+
+lint: ## golangci-lint, built from tools/go.mod
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+bench: servers ## ratios against reading the tables out; rewrites docs/performance.md
+	$(GO) run ./internal/bench
+
+servers: ## fetch what the tests need; quick when all is there
+	$(GO) run ./internal/pgcluster/fetch $(TEST_MAJORS)
+
+deps: ## pgbouncer and a browser for the tests, where they lack
+	scripts/test-deps.sh
+
+docs: ## rewrite generated parts of docs/
+	$(GO) test ./config -run TestDocs -update
