@@ -206,6 +206,7 @@ func TestPrometheusIsWellFormed(t *testing.T) {
 	add(r, twin)
 	for name, r := range map[string]*checker.Result{
 		"match": matchResult(), "mismatch": mismatchResult(), "unproven": unprovenResult(), "hostile": hostileResult(), "zero": {}, "bounded": r,
+		"none of the three": {Verdict: 7, Tables: []checker.TableResult{{Name: "public.t", Verdict: 7}}},
 	} {
 		out := render(t, r, Prometheus, Options{})
 		problems, err := promlint.New(strings.NewReader(out)).Lint()
@@ -224,11 +225,22 @@ func TestPrometheusIsWellFormed(t *testing.T) {
 		if sum != 1 {
 			t.Errorf("%s: %v verdicts are set", name, sum)
 		}
+		for _, m := range families["pgparity_tables"].GetMetric() {
+			sum += m.GetGauge().GetValue()
+		}
+		if n := 1 + len(r.Tables); sum != float64(n) || len(families["pgparity_tables"].GetMetric()) != len(verdicts) {
+			t.Errorf("%s: tables by verdict make %v, want %d", name, sum, n)
+		}
 		for n := range families {
 			if !strings.HasPrefix(n, "pgparity_") {
 				t.Errorf("%s: family %s has no prefix", name, n)
 			}
 		}
+	}
+	twins := mismatchResult()
+	add(twins, table("public.orders", 1, 1))
+	if out := render(t, twins, Prometheus, Options{}); !strings.Contains(out, `table="public.orders",verdict="mismatch"} 1`) {
+		t.Error("of two tables with one name the matching one won")
 	}
 	out := render(t, r, Prometheus, Options{})
 	if n := strings.Count(out, "\npgparity_table_findings{"); n > labelledTables {

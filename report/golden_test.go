@@ -87,6 +87,22 @@ func TestRenderingChangesNothing(t *testing.T) {
 	}
 }
 
+// A list that is filled in for rendering is the copy's, not the caller's.
+func TestRenderingFillsNothingIn(t *testing.T) {
+	findings := []checker.Finding{{Kind: checker.KindExtra}}
+	r := &checker.Result{Tables: []checker.TableResult{{Findings: findings}}, Sequences: []checker.SequenceResult{{Verdict: 7}}}
+	for _, f := range Formats() {
+		render(t, r, f, Options{})
+	}
+	want := &checker.Result{
+		Tables:    []checker.TableResult{{Findings: []checker.Finding{{Kind: checker.KindExtra}}}},
+		Sequences: []checker.SequenceResult{{Verdict: 7}},
+	}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestParseFormat(t *testing.T) {
 	for _, f := range Formats() {
 		if got, err := ParseFormat(string(f)); err != nil || got != f {

@@ -82,6 +82,7 @@ func TestReadRefuses(t *testing.T) {
 		{"findings", replace(`"findings_total": 0`, `"findings_total": 1`), "1 finding"},
 		{"listed finding", replace(`"findings": []`, `"findings": [{"kind": "extra", "key": {"id": "1"}}]`), "1 finding"},
 		{"strip", replace(`"strip": "==="`, `"strip": "==?"`), "not compared"},
+		{"strip differing", replace(`"strip": "==="`, `"strip": "=x="`), "chunks that differ"},
 		{"error", replace(`"findings": []`, `"findings": [], "error": "timeout"`), "carries an error: timeout"},
 		{"tables lost", replace(`"tables": 2`, `"tables": 3`), "3 tables were planned, 2 reported"},
 		{"sequence", replace("public.orders_id_seq\",\n      \"verdict\": \"match\"", "public.orders_id_seq\",\n      \"verdict\": \"mismatch\""), "sequence public.orders_id_seq is mismatch"},

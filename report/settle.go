@@ -134,6 +134,9 @@ func tableContradictions(t *checker.TableResult) []string {
 	if strings.Contains(t.Chunks.Strip, "?") {
 		against = append(against, "its strip shows chunks that were not compared")
 	}
+	if strings.Contains(t.Chunks.Strip, "x") {
+		against = append(against, "its strip shows chunks that differ")
+	}
 	if t.Error != "" {
 		against = append(against, "it carries an error: "+t.Error)
 	}
