@@ -237,6 +237,10 @@ func TestPrometheusIsWellFormed(t *testing.T) {
 			}
 		}
 	}
+	odd := &checker.Result{Tables: []checker.TableResult{{Name: "public.t", Verdict: 7}}}
+	if out := render(t, odd, Prometheus, Options{}); !strings.Contains(out, `table="public.t",verdict="unproven"} 1`) {
+		t.Error("a table with none of the three verdicts is not unproven")
+	}
 	twins := mismatchResult()
 	add(twins, table("public.orders", 1, 1))
 	if out := render(t, twins, Prometheus, Options{}); !strings.Contains(out, `table="public.orders",verdict="mismatch"} 1`) {
