@@ -31,13 +31,15 @@ type tableRun struct {
 
 // TablePlan is how a table will be compared, for `pgparity plan`.
 type TablePlan struct {
-	Name    string
-	Reason  string // why it will not be compared; then the rest is empty
-	Key     []string
-	KeyWhy  string
-	Plan    sampler.Plan
-	Way     hashing.Way
-	Columns []hashing.Column
+	Name   string
+	Reason string // why it will not be compared; then the rest is empty
+	// OneSided: only one side has the table.
+	OneSided bool
+	Key      []string
+	KeyWhy   string
+	Plan     sampler.Plan
+	Way      hashing.Way
+	Columns  []hashing.Column
 	// Undecidable are columns that no digest fits.
 	Undecidable []hashing.Column
 	Notes       []string
@@ -59,7 +61,7 @@ func Plan(ctx context.Context, source, target *postgres.DB, o Options) ([]TableP
 	}
 	var plans []TablePlan
 	for _, t := range pair.Tables {
-		p := TablePlan{Name: t.Name, KeyWhy: t.KeyReason, Notes: t.Incomparable}
+		p := TablePlan{Name: t.Name, OneSided: !t.Both(), KeyWhy: t.KeyReason, Notes: append(slices.Clone(t.Incomparable), unreadable(t)...)}
 		if why := notComparable(t); why != "" {
 			p.Reason = why
 			plans = append(plans, p)
@@ -189,7 +191,7 @@ func (r *run) planLast(tr *tableRun) {
 	case !tr.digest.Keyed():
 		tr.note("last: not planned, the table has no key to order and look up rows by")
 		return
-	case by != "" && !(t.Source.LedBy(by) && t.Target.LedBy(by)):
+	case by != "" && (!t.Source.LedBy(by) || !t.Target.LedBy(by)):
 		name := postgres.Ident(t.Source.Schema, t.Source.Name)
 		tr.lastBlocked = true // stays planned, and so not compared
 		tr.fail(fmt.Sprintf("last: no index on both sides begins with %s: CREATE INDEX CONCURRENTLY ON %s (%s);", by, name, postgres.Ident(by)))

@@ -139,6 +139,7 @@ func Recheck(ctx context.Context, keys [][]string, look Look) (confirmed, unsett
 					confirmed = append(confirmed, s)
 				case Open:
 					still = append(still, s)
+				case Cleared: // both sides were seen equal: nothing to report
 				}
 			}
 			open = still

@@ -31,23 +31,16 @@ type Agreement struct {
 	way      Way
 	peers    peers
 	run      [2]uint64 // the run's secret, from which all seeds come
-	outer    outerForm
-	agreed   map[string]bool // by handshake statement
+	outer    Form
+	agreed   map[string]bool // by Form.id
 	outerWhy string          // why the preferred outer form is not used
 }
 
-// outerForm hashes a row's combined 64 bits once more.
-type outerForm struct {
-	name string
-	sql  func(bits string, s seed) string
-}
-
+// The outer forms hash a row's combined 64 bits once more.
 var (
 	// The bits go in as the seed: hashint8 would fold them to 32.
-	outerExtended = outerForm{"hashint4", func(bits string, _ seed) string { return "pg_catalog.hashint4extended(0, " + bits + ")" }}
-	outerMD5      = outerForm{"md5", func(bits string, s seed) string {
-		return strings.ReplaceAll(md5Of("("+bits+")::pg_catalog.text", "'$salt'"), "$salt", s.hex())
-	}}
+	outerExtended = Form{Name: "hashint4", template: "pg_catalog.hashint4extended(0, $c)", cast: "pg_catalog.int8", vectors: samples["int8"]}
+	outerMD5      = Form{Name: "md5", template: md5Of("($c)::pg_catalog.text", "'$salt'"), cast: "pg_catalog.int8", vectors: samples["int8"]}
 )
 
 // Agree asks both servers for the results of every form that the pair's
@@ -62,90 +55,95 @@ func Agree(ctx context.Context, source, target *postgres.DB, tables []*pairing.T
 	}
 	a.run[0], a.run[1] = binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:])
 
-	bits := Form{cast: "pg_catalog.int8", vectors: []string{"0", "1", "-1", "4294967296", "9223372036854775807"}}
-	outer := bits
-	outer.probe = outerExtended.sql
-	probes := []string{probe(outer)}
+	forms, seen := []Form{outerExtended, outerMD5}, map[string]bool{outerExtended.id(): true, outerMD5.id(): true}
 	for _, t := range tables {
 		for _, c := range t.Columns {
-			forms, _ := candidates(c, a.peers)
-			for _, f := range forms {
-				if p := probe(f); !slices.Contains(probes, p) {
-					probes = append(probes, p)
+			possible, _ := candidates(c, a.peers)
+			for _, f := range possible {
+				if !seen[f.id()] {
+					seen[f.id()] = true
+					forms = append(forms, f)
 				}
 			}
 		}
 	}
-	if err := a.handshake(ctx, source, target, probes); err != nil {
+	if err := a.handshake(ctx, source, target, forms); err != nil {
 		return nil, err
 	}
 	a.outer = outerExtended
-	if !a.agreed[probes[0]] {
+	if !a.agreed[outerExtended.id()] {
 		a.outer, a.outerWhy = outerMD5, "a server lacks the extended hash functions (they came with version 11)"
 	}
 	return a, nil
 }
 
-// probe is the handshake statement of a form: its results for the vectors
-// and for NULL, in order.
-func probe(f Form) string {
-	const fixed = seed(0x5eed1234_9e3779b9)
-	values := make([]string, 0, len(f.vectors)+1)
-	for i, v := range f.vectors {
-		values = append(values, fmt.Sprintf("(%d, CAST(%s AS %s))", i, postgres.Literal(v), f.cast))
-	}
-	values = append(values, fmt.Sprintf("(%d, CAST(NULL AS %s))", len(f.vectors), f.cast))
-	return "SELECT pg_catalog.array_agg(" + f.probe("v.c", fixed) + " ORDER BY v.i) FROM (VALUES " + strings.Join(values, ", ") + ") AS v(i, c)"
-}
-
 // handshake fills a.agreed.
-func (a *Agreement) handshake(ctx context.Context, source, target *postgres.DB, probes []string) error {
+func (a *Agreement) handshake(ctx context.Context, source, target *postgres.DB, forms []Form) error {
 	sides := []*postgres.DB{source, target}
 	answers := make([][]string, len(sides))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, db := range sides {
 		g.Go(func() error {
 			var err error
-			answers[i], err = ask(ctx, db, probes)
+			answers[i], err = ask(ctx, db, forms)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for i, p := range probes {
-		a.agreed[p] = answers[0][i] != "" && answers[0][i] == answers[1][i]
+	for i, f := range forms {
+		a.agreed[f.id()] = answers[0][i] != "" && answers[0][i] == answers[1][i]
 	}
 	return nil
 }
 
-// ask runs the probes on one server: all in one statement, or, where the
-// server refuses that, one by one to learn which. "" is a refusal.
-func ask(ctx context.Context, db *postgres.DB, probes []string) ([]string, error) {
-	answers := make([]string, len(probes))
-	run := func(statement string, at int) error {
-		return db.Read(ctx, "handshake", func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, postgres.Statement{SQL: statement}, func(r postgres.Row) error {
-				for i := range r.Len() {
-					answers[at+i] = r.Text(i)
-				}
-				return nil
-			})
-		})
-	}
-	err := run("SELECT ("+strings.Join(probes, "),\n(")+")", 0)
-	if err == nil || !postgres.Refused(err) {
-		return answers, err
-	}
-	for i, p := range probes {
-		if err := run(p, i); err != nil {
-			if !postgres.Refused(err) {
-				return nil, err
+// perStatement is how many probes go into one statement: a server takes 1664
+// columns at most.
+const perStatement = 200
+
+// ask runs the forms' probes on one server: many in one statement, or, where
+// the server refuses that, one by one to learn which. "" is a refusal.
+func ask(ctx context.Context, db *postgres.DB, forms []Form) ([]string, error) {
+	var answers []string
+	for batch := range slices.Chunk(forms, perStatement) {
+		got, err := answer(ctx, db, batch)
+		for i := 0; postgres.Refused(err) && i < len(batch); i++ {
+			one, alone := answer(ctx, db, batch[i:i+1])
+			if alone != nil && !postgres.Refused(alone) {
+				return nil, alone
 			}
-			answers[i] = ""
+			if got = append(got, one...); alone != nil {
+				got = append(got, "")
+			}
+			if i == len(batch)-1 {
+				err = nil
+			}
 		}
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, got...)
 	}
 	return answers, nil
+}
+
+// answer runs probes in one statement; none is answered when one is refused.
+func answer(ctx context.Context, db *postgres.DB, forms []Form) ([]string, error) {
+	probes := make([]string, len(forms))
+	for i, f := range forms {
+		probes[i] = "(" + f.probe() + ")"
+	}
+	var answers []string
+	err := db.Read(ctx, "handshake", func(ctx context.Context, s *postgres.Session) error {
+		return s.Each(ctx, postgres.Statement{SQL: "SELECT " + strings.Join(probes, ",\n")}, func(r postgres.Row) error {
+			for i := range r.Len() {
+				answers = append(answers, r.Text(i))
+			}
+			return nil
+		})
+	})
+	return answers, err
 }
 
 // seed derives the seed for one use of one column.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pgparity/pgparity/pairing"
@@ -34,7 +35,7 @@ type Column struct {
 	Why  string
 
 	pair *pairing.Column
-	sql  func(c string, s seed) string
+	form Form
 	text bool // stream: the value comes as text, not in its binary form
 }
 
@@ -42,14 +43,14 @@ type Column struct {
 func (a *Agreement) Digest(t *pairing.Table) *Digest {
 	d := &Digest{Way: Pushdown, table: t, agree: a}
 	d.choose(a.way != Stream)
-	if a.way == Auto && d.Way == Pushdown && len(d.Undecidable) > 0 {
+	if a.way == Auto && len(d.Undecidable) > 0 {
 		pushed := d.Undecidable
 		d.choose(false)
 		if len(d.Undecidable) >= len(pushed) {
 			d.choose(true)
 		}
 	}
-	if a.outer.name != outerExtended.name && d.Way == Pushdown {
+	if a.outer.Name != outerExtended.Name && d.Way == Pushdown {
 		d.Way = Mixed
 	}
 	if t.Key != nil {
@@ -77,7 +78,7 @@ func (d *Digest) choose(pushdown bool) {
 		if pushdown {
 			var fallback bool
 			col, fallback = d.agree.pushColumn(c)
-			if fallback && col.sql != nil {
+			if fallback && col.Form != "" {
 				d.Way = Mixed
 			}
 		} else {
@@ -98,8 +99,8 @@ func (d *Digest) choose(pushdown bool) {
 func (a *Agreement) pushColumn(c *pairing.Column) (col Column, fallback bool) {
 	forms, why := candidates(c, a.peers)
 	for i, f := range forms {
-		if a.agreed[probe(f)] {
-			col = Column{Name: c.Name, Form: f.Name, pair: c, sql: f.sql}
+		if a.agreed[f.id()] {
+			col = Column{Name: c.Name, Form: f.Name, pair: c, form: f}
 			if i > 0 {
 				col.Why = fmt.Sprintf("the servers do not agree on %s", forms[0].Name)
 			}
@@ -128,17 +129,22 @@ func (d *Digest) Keyed() bool { return len(d.keys) > 0 }
 // work made under another fingerprint is stale.
 func (d *Digest) Fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintln(h, Spec, d.Way, d.agree.run, d.agree.outer.name, d.keys)
+	fmt.Fprintln(h, Spec, d.Way, d.agree.run, d.agree.outer.Name, d.keys)
 	for _, c := range d.Columns {
 		fmt.Fprintln(h, c.Name, c.Form, c.pair.Source.TypeText, c.pair.Target.TypeText)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
+// hashSQL is one column's hash, NULL where the column is.
+func (d *Digest) hashSQL(i int, s seed) string {
+	return d.Columns[i].form.sql(d.Columns[i].pair.Ref(), s)
+}
+
 // columnSQL is one column's hash, with the column's own mark for NULL.
 func (d *Digest) columnSQL(i int) string {
 	a := d.agree
-	return fmt.Sprintf("coalesce(%s, %s)", d.Columns[i].sql(d.Columns[i].pair.Ref(), a.seed(useColumn, i)), a.seed(useNull, i).int8())
+	return "coalesce(" + d.hashSQL(i, a.seed(useColumn, i)) + ", " + a.seed(useNull, i).int8() + ")"
 }
 
 // rowSQL is the row's hash.
@@ -158,7 +164,7 @@ func (d *Digest) keySQL() string {
 	}
 	parts := make([]string, len(d.keys))
 	for n, i := range d.keys {
-		parts[n] = d.Columns[i].sql(d.Columns[i].pair.Ref(), d.agree.seed(useKey, n))
+		parts[n] = d.hashSQL(i, d.agree.seed(useKey, n))
 	}
 	return d.agree.outer.sql(xor(parts), d.agree.seed(useKeyOuter, 0))
 }
@@ -169,24 +175,26 @@ func (d *Digest) columnsSQL() string {
 	for i := range d.Columns {
 		parts[i] = d.columnSQL(i)
 	}
-	return "ARRAY[" + strings.Join(parts, ", ") + "]::pg_catalog.int8[]"
+	return "ARRAY[\n    " + strings.Join(parts, ",\n    ") + "]::pg_catalog.int8[]"
 }
 
-// xor joins terms as a balanced tree: 1600 of them in a chain would nest as
-// deep as that and hit the server's stack limit.
-func xor(parts []string) string {
-	switch len(parts) {
-	case 0:
+// xorWidth is how many terms stand side by side.
+const xorWidth = 50
+
+// xor joins terms, one a line. Many are grouped in brackets: 1600 of them in
+// a chain would nest as deep as that and hit the server's stack limit.
+func xor(terms []string) string {
+	if len(terms) == 0 {
 		return "'0'::pg_catalog.int8"
-	case 1:
-		return parts[0]
 	}
-	half := len(parts) / 2
-	left, right := xor(parts[:half]), xor(parts[half:])
-	if len(parts) > 3 {
-		left, right = "("+left+")", "("+right+")"
+	for len(terms) > xorWidth {
+		var groups []string
+		for group := range slices.Chunk(terms, xorWidth) {
+			groups = append(groups, "("+strings.Join(group, "\n  # ")+")")
+		}
+		terms = groups
 	}
-	return left + " # " + right
+	return "\n    " + strings.Join(terms, "\n  # ")
 }
 
 // keyRefs are the key's columns as the server prints them.

@@ -19,7 +19,7 @@ type Sum struct {
 
 // Buckets is how a scope is divided for comparison: by the low bits of the
 // key's hash, which both sides compute alike, into Count parts (a power of
-// two). Only, when not nil, keeps just those.
+// two). Only, where it lists any, keeps just those.
 type Buckets struct {
 	Count int
 	Only  []int
@@ -58,11 +58,11 @@ func (d *Digest) sumsSQL(scope postgres.Scope, b Buckets) string {
 	if len(b.Only) > 0 {
 		scope = scope.And(d.inBuckets(b))
 	}
-	return "SELECT " + d.bucketSQL(b) + ", count(*), sum(" + d.rowSQL() + ")\n" + scope.Clause() + "\nGROUP BY 1"
+	return "SELECT " + d.bucketSQL(b) + ",\n  count(*), sum(" + d.rowSQL() + ")\n" + scope.Clause() + "\nGROUP BY 1"
 }
 
 func (d *Digest) bucketSQL(b Buckets) string {
-	return fmt.Sprintf("(%s & %d)", d.keySQL(), b.Count-1)
+	return fmt.Sprintf("%s & %d", d.keySQL(), b.Count-1)
 }
 
 func (d *Digest) inBuckets(b Buckets) string {
@@ -70,7 +70,7 @@ func (d *Digest) inBuckets(b Buckets) string {
 	for i, n := range b.Only {
 		only[i] = strconv.Itoa(n)
 	}
-	return d.bucketSQL(b) + " = ANY ('{" + strings.Join(only, ",") + "}'::pg_catalog.int8[])"
+	return "(" + d.bucketSQL(b) + ") = ANY ('{" + strings.Join(only, ",") + "}'::pg_catalog.int8[])"
 }
 
 // Rows reads the key and hash of each row in the buckets. fn may keep the Row.
@@ -78,7 +78,7 @@ func (d *Digest) Rows(ctx context.Context, s *postgres.Session, scope postgres.S
 	if d.Way == Stream {
 		return d.streamRows(ctx, s, scope, b, fn)
 	}
-	if b.Count > 1 {
+	if b.Count > 1 && len(b.Only) > 0 {
 		scope = scope.And(d.inBuckets(b))
 	}
 	return d.pushedRows(ctx, s, postgres.Statement{SQL: d.rowsSQL(scope), Args: scope.Args}, fn)
@@ -88,7 +88,7 @@ func (d *Digest) rowsSQL(scope postgres.Scope) string {
 	if !d.Keyed() {
 		return "SELECT " + d.rowSQL() + ", count(*)\n" + scope.Clause() + "\nGROUP BY 1"
 	}
-	return "SELECT " + strings.Join(d.keyRefs(), ", ") + ", " + d.rowSQL() + "\n" + scope.Clause()
+	return "SELECT " + strings.Join(d.keyRefs(), ", ") + ",\n  " + d.rowSQL() + "\n" + scope.Clause()
 }
 
 func (d *Digest) pushedRows(ctx context.Context, s *postgres.Session, st postgres.Statement, fn func(Row) error) error {
@@ -124,12 +124,18 @@ func (d *Digest) Last(ctx context.Context, s *postgres.Session, side postgres.Si
 			order = append(order, ref+" DESC")
 		}
 	}
-	scope.Where = strings.TrimSpace(scope.Where)
+	if len(order) == 0 {
+		return fmt.Errorf("%s: the last rows of %s: there is neither a key nor a column to order by", side, d.table.Name)
+	}
 	tail := "\nORDER BY " + strings.Join(order, ", ") + "\nLIMIT " + strconv.Itoa(n)
 	if d.Way == Stream {
 		return d.streamEach(ctx, s, scope, tail, func(row streamedRow) error { return fn(row.Row) })
 	}
-	return d.pushedRows(ctx, s, postgres.Statement{SQL: d.rowsSQL(scope) + tail, Args: scope.Args}, fn)
+	sql := d.rowsSQL(scope)
+	if !d.Keyed() { // row by row: equal rows are not counted together
+		sql = "SELECT " + d.rowSQL() + ", 1\n" + scope.Clause()
+	}
+	return d.pushedRows(ctx, s, postgres.Statement{SQL: sql + tail, Args: scope.Args}, fn)
 }
 
 // State is one reading of one row: not there, or there in one version with
@@ -157,18 +163,16 @@ func (d *Digest) Lookup(ctx context.Context, s *postgres.Session, side postgres.
 	}
 	// Each key is found through the index: a plan that reads the whole table
 	// for a handful of keys would be an outage.
-	for _, off := range []string{"enable_hashjoin = off", "enable_mergejoin = off", "enable_seqscan = off", "enable_material = off"} {
-		if err := s.Set(ctx, off); err != nil {
-			return nil, err
-		}
+	const lookups = "enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_material = off"
+	if err := s.Set(ctx, lookups); err != nil {
+		return nil, err
 	}
 	scope := d.wanted(side, keys)
 	if d.Way == Stream {
 		return states, d.streamLookup(ctx, s, scope, states)
 	}
 	n := len(d.keys)
-	sql := "SELECT w.n, t.xmin, " + strings.Join(d.keyRefs(), ", ") + ", " + d.columnsSQL() + "\n" + scope.Clause()
-	err := s.Each(ctx, postgres.Statement{SQL: sql, Args: scope.Args}, func(r postgres.Row) error {
+	err := s.Each(ctx, postgres.Statement{SQL: d.lookupSQL(scope), Args: scope.Args}, func(r postgres.Row) error {
 		st := State{Present: true, Version: r.Text(1), Key: make([]string, n)}
 		for i := range n {
 			st.Key[i] = r.Text(2 + i)
@@ -181,6 +185,10 @@ func (d *Digest) Lookup(ctx context.Context, s *postgres.Session, side postgres.
 		return place(states, int(r.Int(0)), st)
 	})
 	return states, err
+}
+
+func (d *Digest) lookupSQL(scope postgres.Scope) string {
+	return "SELECT w.n, t.xmin, " + strings.Join(d.keyRefs(), ", ") + ",\n  " + d.columnsSQL() + "\n" + scope.Clause()
 }
 
 // place files a reading under its key. Two rows for one key mean that the
@@ -222,10 +230,10 @@ func (d *Digest) wanted(side postgres.Side, keys [][]string) postgres.Scope {
 
 // lookupCopies counts the rows of a multiset that have the given hashes.
 func (d *Digest) lookupCopies(ctx context.Context, s *postgres.Session, side postgres.Side, keys [][]string, states []State) error {
-	at := make(map[string]int, len(keys))
+	at := make(map[string][]int, len(keys))
 	var only []string
 	for i, k := range keys {
-		at[k[0]] = i
+		at[k[0]] = append(at[k[0]], i)
 		h, err := strconv.ParseUint(k[0], 16, 64)
 		if err != nil {
 			return fmt.Errorf("row hash %q: %w", k[0], err)
@@ -233,7 +241,7 @@ func (d *Digest) lookupCopies(ctx context.Context, s *postgres.Session, side pos
 		only = append(only, strconv.FormatInt(int64(h), 10))
 	}
 	note := func(row Row) error {
-		if i, ok := at[row.Key[0]]; ok {
+		for _, i := range at[row.Key[0]] {
 			st := &states[i]
 			copies := row.Copies
 			if st.Present { // the stream way tells row by row

@@ -18,42 +18,35 @@ import (
 // here. It is for pairs whose servers share no form, and the second opinion
 // on the pushdown.
 
-// streamColumn says how a column's values travel.
+// streamColumn says how a column's values travel: in the binary form where
+// equal values have equal bytes on every server, else as text.
 func (a *Agreement) streamColumn(c *pairing.Column) Column {
-	typ, prefix := c.Source.Type, ""
-	for typ.Base != nil {
-		typ, prefix = typ.Base, "domain:"
-	}
-	target := c.Target.Type
-	for target.Base != nil {
-		target = target.Base
-	}
 	col := Column{Name: c.Name, pair: c}
-	value := "$c"
-	if prefix != "" {
-		value = "($c::" + typ.Text + ")"
+	if !sameShape(c.Source.Type, c.Target.Type) {
+		col.Why = c.Source.Type.Text + " is not made of the same types on both sides"
+		return col
 	}
-	switch {
-	case typ.BuiltIn && (typ.Name == "float4" || typ.Name == "float8"):
-		nan := "'NaN'::pg_catalog." + typ.Name // all NaN are one value; their bits need not be
-		value = "CASE WHEN " + value + " = " + nan + " THEN " + nan + " ELSE " + value + " END"
-		col.Form = prefix + "stream:binary"
-	case portable(typ) && portable(target):
-		col.Form = prefix + "stream:binary"
-	case a.peers.floatTextDiffers && containsFloat(typ):
+	typ, twin, through := unwrap(c)
+	f := Form{Name: "stream:binary", template: "$c", through: through}
+	switch floats := containsFloat(typ); {
+	case isFloat(typ):
+		f.template = oneNaN(typ)
+	case floats && a.peers.floatTextDiffers:
 		bytes, ok := sendExpr(typ)
 		if !ok {
-			col.Why = "floats inside " + typ.Text + " print differently before and after version 12, and its binary form holds OIDs"
+			col.Why = unprintable(typ)
 			return col
 		}
-		value, col.Form = strings.ReplaceAll(bytes, "$c", value), prefix+"stream:binary"
+		f.template = bytes
+	case !floats && portable(typ) && portable(twin):
 	default:
-		value, col.Form, col.text = strings.ReplaceAll(textOf(typ), "$c", value), prefix+"stream:text", true
-		if strings.Contains(value, "pg_catalog.format(") {
-			value = "CASE WHEN " + c.Ref() + " IS NOT DISTINCT FROM NULL THEN NULL ELSE " + value + " END"
-		}
+		f.Name, col.text = "stream:text", true
+		f.template = nullGuard(textOf(typ, typ.TextCast || twin.TextCast))
 	}
-	col.sql = func(ref string, _ seed) string { return strings.ReplaceAll(value, "$c", ref) }
+	if through != "" {
+		f.Name = "domain:" + f.Name
+	}
+	col.Form, col.form = f.Name, f
 	return col
 }
 
@@ -71,7 +64,7 @@ func (d *Digest) streamEach(ctx context.Context, s *postgres.Session, scope post
 	refs := append(append([]string{}, lead...), d.keyRefs()...)
 	formats := make([]int16, len(refs), len(refs)+len(d.Columns))
 	for _, c := range d.Columns {
-		refs = append(refs, c.sql(c.pair.Ref(), 0))
+		refs = append(refs, c.form.sql(c.pair.Ref(), 0))
 		if c.text {
 			formats = append(formats, 0)
 		} else {
@@ -178,29 +171,31 @@ func (a *Agreement) hasher(columns int) *hasher {
 //
 // XXH64 alone is not enough against chosen inputs: flipping the top bit of
 // one 8-byte word and adding a constant to the word 32 bytes on collides
-// under every seed with a probability of one half. So each word is first
-// xored with a keystream that only this run knows: the difference that the
-// second word needs is then different for each seed.
+// under every seed with a probability of one half; a keystream xored in first
+// leaves one in some thousands. So each word goes through a keyed permutation
+// first, which leaves no difference to foresee. The length is part of the
+// key: values of different lengths have nothing in common.
 func (h *hasher) value(column int, b []byte) int64 {
 	if b == nil {
 		return int64(h.nulls[column])
 	}
-	s := uint64(h.columns[column])
+	s := mix(uint64(h.columns[column]) + uint64(len(b)))
 	h.d.ResetWithSeed(s)
-	word := uint64(0)
-	for len(b) >= 8 {
+	for word := uint64(0); len(b) > 0; {
 		n := 0
-		for n < len(h.buf) && len(b) >= 8 {
-			binary.LittleEndian.PutUint64(h.buf[n:], binary.LittleEndian.Uint64(b)^mix(s+word))
-			n, b, word = n+8, b[8:], word+1
+		for ; n < len(h.buf) && len(b) > 0; n, word = n+8, word+1 {
+			var w uint64
+			if len(b) >= 8 {
+				w, b = binary.LittleEndian.Uint64(b), b[8:]
+			} else { // the last: zeros fill it up
+				var last [8]byte
+				copy(last[:], b)
+				w, b = binary.LittleEndian.Uint64(last[:]), nil
+			}
+			binary.LittleEndian.PutUint64(h.buf[n:], mix(w^mix(s+word)))
 		}
 		_, _ = h.d.Write(h.buf[:n])
 	}
-	key := mix(s + word)
-	for i, c := range b {
-		h.buf[i] = c ^ byte(key>>(8*i))
-	}
-	_, _ = h.d.Write(h.buf[:len(b)])
 	return int64(mix(h.d.Sum64() ^ s))
 }
 

@@ -127,7 +127,7 @@ func (db *DB) connectError(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: no answer from %s in time; check address and firewall, or set connect_timeout", db.side, where)
 	case errors.As(err, &op):
-		return fmt.Errorf("%s: cannot reach %s: %v; check that the server runs and listens there", db.side, where, op.Err)
+		return fmt.Errorf("%s: cannot reach %s: %w; check that the server runs and listens there", db.side, where, op.Err)
 	default:
 		return fmt.Errorf("%s: cannot use %s: %w", db.side, where, db.redact(err))
 	}

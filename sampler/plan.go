@@ -101,7 +101,7 @@ func bound(t *pairing.Table, side postgres.Side, op string, n int) string {
 	for i, k := range t.Key.Columns {
 		c := k.Source
 		if side == postgres.Target {
-			c = k.Column.Target
+			c = k.Target
 		}
 		typ := c.Type
 		for typ.Base != nil {

@@ -6,5 +6,4 @@ func (a *app) planCommand() *cobra.Command    { return &cobra.Command{Use: "plan
 func (a *app) grantsCommand() *cobra.Command  { return &cobra.Command{Use: "grants"} }
 func (a *app) showCommand() *cobra.Command    { return &cobra.Command{Use: "show"} }
 func (a *app) reportCommand() *cobra.Command  { return &cobra.Command{Use: "report"} }
-func (a *app) demoCommand() *cobra.Command    { return &cobra.Command{Use: "demo"} }
 func (a *app) versionCommand() *cobra.Command { return &cobra.Command{Use: "version"} }

@@ -1,7 +1,7 @@
 -- The other half, loaded in a second session meanwhile.
 INSERT INTO products
-SELECT 'SKU-' || to_char(i, 'FM00000'), 'Product No. ' || i, i % 400 / 10.0, i % 25 / 8.0,
-  jsonb_build_object('colour', (ARRAY['red','green','blue'])[1 + i % 3], 'litres', i % 40 / 10.0, 'parts', jsonb_build_array(i, i + 1)),
+SELECT 'SKU-' || to_char(i, 'FM00000'), 'Product No. ' || i, i % 400 * 0.1, i % 25 / 8.0,
+  jsonb_build_object('colour', (ARRAY['red','green','blue'])[1 + i % 3], 'litres', i % 40 * 0.1, 'parts', jsonb_build_array(i, i + 1)),
   json_build_object('name', 'Product No. ' || i, 'batch', i % 9),
   CASE WHEN i % 5 > 0 THEN int4range(i % 30, i % 30 + 10) END,
   decode(md5('photo ' || i) || md5('more ' || i), 'hex'),
@@ -18,7 +18,7 @@ UPDATE reviews SET body = repeat('A long story, told at length. ', 1000) || 'The
 
 INSERT INTO events
 SELECT i, timestamp '2026-01-01 00:00:00.000001' + i * interval '2 minutes 8 seconds', (ARRAY['view','basket','buy'])[1 + i % 3],
-  jsonb_build_object('customer', 1 + i * 7919 % 30000, 'seconds', i % 977 / 10.0)
+  jsonb_build_object('customer', 1 + i * 7919 % 30000, 'seconds', i % 977 * 0.1)
 FROM generate_series(1, 60000) i;
 
 INSERT INTO "Gift Cards"

@@ -19,4 +19,4 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE i.indisvalid AND i.indexprs IS NULL AND c.relkind IN ('r','p')
   AND n.nspname NOT IN ('pg_catalog','information_schema')
   AND n.nspname NOT LIKE 'pg\_toast%' AND n.nspname NOT LIKE 'pg\_temp\_%'
-ORDER BY i.indrelid, i.indisprimary DESC, {{keycolumns}}, ic.relname COLLATE "C"
+ORDER BY i.indrelid, i.indisprimary DESC, {{keycolumns}}, ic.relname::pg_catalog.text COLLATE "C"
