@@ -274,3 +274,17 @@ func unreadable(t *pairing.Table) []string {
 	}
 	return why
 }
+
+// CreateSQL makes the role unless it is there.
+func (g *Grants) CreateSQL() string {
+	tag := "$make$"
+	for strings.Contains(g.Role, tag) {
+		tag = "$make" + tag
+	}
+	return fmt.Sprintf(`DO %s BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN
+    CREATE ROLE %s LOGIN;
+  END IF;
+END %s;
+`, tag, strings.TrimSpace(postgres.Literal(g.Role)), g.Quoted, tag)
+}

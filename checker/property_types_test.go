@@ -13,6 +13,9 @@ type kind struct {
 	families [][]string
 }
 
+// GoString keeps the drawn kinds readable in a failure.
+func (k kind) GoString() string { return k.sql }
+
 func family(values ...string) []string { return values }
 
 // kinds are the column types of the property test. Each family holds the
@@ -84,6 +87,9 @@ type keyKind struct {
 	// respell gives another spelling of an equal key, nil where there is none.
 	respell func(key []string) []string
 }
+
+// GoString keeps the drawn keys readable in a failure.
+func (k keyKind) GoString() string { return k.name }
 
 func one(f func(i int) string) func(int) []string {
 	return func(i int) []string { return []string{f(i)} }

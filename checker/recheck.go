@@ -101,28 +101,28 @@ func oneVersion(a, b hashing.State) bool {
 // Look reads some rows of one side by key, in one snapshot.
 type Look func(ctx context.Context, side postgres.Side, keys [][]string) ([]hashing.State, error)
 
-// The rounds of a recheck: how often both sides are read before a suspect is
-// left unsettled, and the pause that doubles from round to round.
+// The pause between the rounds of a recheck doubles from the first to the last.
 const (
-	recheckRounds = 6
-	recheckPause  = 50 * time.Millisecond
+	firstPause = 50 * time.Millisecond
+	lastPause  = 2 * time.Second
 )
 
 // Recheck reads suspects in turn on source and target until each is cleared
-// or confirmed, or the rounds are used up. It returns all of them: confirmed
-// and those still open. An error drops none of them.
-func Recheck(ctx context.Context, keys [][]string, look Look) (confirmed, unsettled []*Suspect, err error) {
+// or confirmed, or the time to settle is over; whatever that is, both sides
+// are read twice, which settles all that does not move. It returns the
+// confirmed ones and those still open. An error drops none of them.
+func Recheck(ctx context.Context, keys [][]string, settle time.Duration, look Look) (confirmed, unsettled []*Suspect, err error) {
 	open := make([]*Suspect, len(keys))
 	for i, k := range keys {
 		open[i] = &Suspect{Key: k}
 	}
-	pause := recheckPause
-	for round := range recheckRounds {
-		if round > 1 { // the first four readings settle all that does not move
+	pause, deadline := firstPause, time.Now().Add(settle)
+	for round := 0; round < 2 || time.Now().Before(deadline); round++ {
+		if round > 1 {
 			if err := wait(ctx, pause); err != nil {
 				return confirmed, open, err
 			}
-			pause *= 2
+			pause = min(2*pause, lastPause)
 		}
 		for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
 			if len(open) == 0 {

@@ -37,8 +37,9 @@ type Options struct {
 	// Concurrency is how many units are compared at once; at least 1.
 	Concurrency int
 	Digest      hashing.Way
-	ChunkRows   int // 0: by size
-	MaxDiffs    int // findings listed per table; all are counted
+	ChunkRows   int           // 0: by size
+	Settle      time.Duration // how long a suspect may take to settle
+	MaxDiffs    int           // findings listed per table; all are counted
 	ShowValues  bool
 	HashKeys    bool
 	Strict      bool
@@ -101,6 +102,9 @@ type OperatorError struct{ err error }
 func (e *OperatorError) Error() string { return e.err.Error() }
 func (e *OperatorError) Unwrap() error { return e.err }
 
+// Identify says which server and database a side is.
+func Identify(db *postgres.DB) ServerInfo { return serverInfo(db) }
+
 func serverInfo(db *postgres.DB) ServerInfo {
 	s := db.Server()
 	return ServerInfo{ServerVersion: s.Version, SystemIdentifier: s.SystemID, Database: s.Database}
@@ -127,6 +131,7 @@ func (r *run) compare(ctx context.Context) error {
 		r.work(ctx, r.units(phase))
 	}
 	r.showValues(ctx)
+	r.checkCatalogs(ctx)
 	r.noteWrites(before, r.writes(ctx))
 	return nil
 }
@@ -178,7 +183,8 @@ func (r *run) work(ctx context.Context, units []sampler.Unit) {
 		g.Go(func() error {
 			out, err := r.Do(ctx, u)
 			if err != nil {
-				out = Outcome{Unit: u, Err: reason(ctx, err)}
+				// What was confirmed before the error stays true.
+				out.Unit, out.Compared, out.Err = u, false, reason(ctx, err)
 			}
 			r.watchLosses(err)
 			r.Fold(out)

@@ -28,7 +28,7 @@ func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Ou
 	}
 	for len(keys) > 0 {
 		n := min(recheckBatch, len(keys))
-		confirmed, unsettled, err := Recheck(ctx, keys[:n], look)
+		confirmed, unsettled, err := Recheck(ctx, keys[:n], r.o.Settle, look)
 		for _, s := range confirmed {
 			r.addFinding(tr, out, s)
 		}

@@ -28,7 +28,8 @@ type Outcome struct {
 var errStale = errors.New("the unit was planned for other columns or forms: plan again")
 
 // Do compares one unit on both sides, down to the confirmed rows. An error
-// means it was not compared.
+// means it was not compared; the findings that come with it are true all the
+// same.
 func (r *run) Do(ctx context.Context, u sampler.Unit) (Outcome, error) {
 	tr := r.byName[u.Table]
 	if tr == nil || tr.digest.Fingerprint() != u.Fingerprint {
@@ -79,20 +80,32 @@ func (r *run) doCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outco
 	return Outcome{Unit: u, Compared: true, Source: counts[0], Target: counts[1]}, nil
 }
 
+// resums is how often a unit whose digests differ, though no row of it does,
+// is read again before it is given up as moving.
+const resums = 3
+
 func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	sums, err := r.sums(ctx, tr, u, hashing.Whole)
-	if err != nil {
-		return Outcome{}, err
+	out := Outcome{Unit: u}
+	for range resums {
+		sums, err := r.sums(ctx, tr, u, hashing.Whole)
+		if err != nil {
+			return out, err
+		}
+		source, target := sums[0][0], sums[1][0]
+		out.Source, out.Target, out.Compared = source.Rows, target.Rows, true
+		if source == target {
+			return out, nil
+		}
+		err = r.drill(ctx, tr, u, max(source.Rows, target.Rows), func(suspects [][]string) error {
+			return r.settle(ctx, tr, suspects, &out)
+		})
+		if err != nil || out.Confirmed > 0 || out.Unsettled > 0 {
+			return out, err
+		}
+		// Every suspect was cleared, yet the digests differed: only equal
+		// digests prove that nothing else does.
 	}
-	source, target := sums[0][0], sums[1][0]
-	out := Outcome{Unit: u, Compared: true, Source: source.Rows, Target: target.Rows}
-	if source == target {
-		return out, nil
-	}
-	err = r.drill(ctx, tr, u, max(source.Rows, target.Rows), func(suspects [][]string) error {
-		return r.settle(ctx, tr, suspects, &out)
-	})
-	return out, err
+	return out, fmt.Errorf("its rows changed each of the %d times it was read", resums)
 }
 
 // sums reads the digests of a unit's buckets on both sides.
@@ -186,7 +199,7 @@ func (s rowSet) add(row hashing.Row) error {
 		if len(row.Key) == 1 && row.Hash == old.Hash { // a multiset read row by row
 			row.Copies += old.Copies
 		} else {
-			return fmt.Errorf("the key (%s) is there twice: its unique index may be corrupt; run REINDEX and amcheck", k)
+			return hashing.ErrKeyTwice
 		}
 	}
 	s[k] = row

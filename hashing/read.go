@@ -2,6 +2,7 @@ package hashing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -191,11 +192,15 @@ func (d *Digest) lookupSQL(scope postgres.Scope) string {
 	return "SELECT w.n, t.xmin, " + strings.Join(d.keyRefs(), ", ") + ",\n  " + d.columnsSQL() + "\n" + scope.Clause()
 }
 
+// ErrKeyTwice says that two rows have one key. It does not name the key, whose
+// values may be personal data.
+var ErrKeyTwice = errors.New("a key is there twice: its unique index may be corrupt; check with amcheck and REINDEX")
+
 // place files a reading under its key. Two rows for one key mean that the
 // key is not unique there after all; nothing can then be said of it.
 func place(states []State, n int, st State) error {
 	if states[n-1].Present {
-		return fmt.Errorf("the key (%s) is there twice: its unique index may be corrupt; run REINDEX and amcheck", strings.Join(st.Key, ", "))
+		return ErrKeyTwice
 	}
 	states[n-1] = st
 	return nil

@@ -283,7 +283,10 @@ func (p *Pair) joinColumn(pt *Table, sc, tc *postgres.Column) {
 	if sc.TypeText != tc.TypeText {
 		p.differ(pt, Difference{Kind: "column_type", Object: name, Source: sc.TypeText, Target: tc.TypeText})
 	}
-	if sc.Collation != tc.Collation || sc.Deterministic != tc.Deterministic {
+	// Only the type name can have a collation on one side and none on the
+	// other: before version 12 it had none, and was ordered by bytes as it is now.
+	both := sc.Collation != "" && tc.Collation != ""
+	if both && sc.Collation != tc.Collation || sc.Deterministic != tc.Deterministic {
 		p.differ(pt, Difference{Kind: "column_collation", Object: name, Source: sc.Collation, Target: tc.Collation})
 	}
 	pt.Columns = append(pt.Columns, &Column{Name: sc.Name, Source: sc, Target: tc})

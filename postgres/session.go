@@ -36,6 +36,7 @@ var pinned = []struct {
 	since int // server_version_num
 	set   string
 }{
+	{170000, "transaction_timeout = 0"},
 	{0, "TimeZone = 'UTC'"},
 	{0, "DateStyle = 'ISO, YMD'"},
 	{0, "IntervalStyle = 'postgres'"},
@@ -59,12 +60,13 @@ var pinned = []struct {
 func pinStatement(version int, statementTimeout time.Duration) string {
 	var b strings.Builder
 	b.WriteString("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
+	// First, so that a short timeout of the role or database ends here.
+	fmt.Fprintf(&b, "; SET LOCAL statement_timeout = %d", statementTimeout.Milliseconds())
 	for _, p := range pinned {
 		if version >= p.since {
 			b.WriteString("; SET LOCAL " + p.set)
 		}
 	}
-	fmt.Fprintf(&b, "; SET LOCAL statement_timeout = %d", statementTimeout.Milliseconds())
 	return b.String()
 }
 
@@ -74,7 +76,7 @@ func pinStatement(version int, statementTimeout time.Duration) string {
 func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Session) error) error {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: connect: %w", db.side, db.redact(err))
+		return db.connectError(err)
 	}
 	defer conn.Release()
 	s := &Session{db: db, conn: conn.Conn().PgConn(), tag: tag}

@@ -57,6 +57,7 @@ type Options struct {
 type DB struct {
 	side   Side
 	pool   *pgxpool.Pool
+	dials  *dials
 	server Server
 	pin    string // BEGIN and the SET LOCALs, for this server's version
 	run    string
@@ -104,20 +105,27 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	cfg.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 3 * time.Second}
 	}
+	dials := newDials(cfg.ConnConfig.DialFunc)
+	cfg.ConnConfig.DialFunc = dials.dial
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Side, err)
 	}
-	db := &DB{side: o.Side, pool: pool, run: o.Run, secret: cfg.ConnConfig.Password}
+	db := &DB{side: o.Side, pool: pool, dials: dials, run: o.Run, secret: cfg.ConnConfig.Password}
 	if err := db.identify(ctx, o); err != nil {
-		pool.Close()
+		db.Close()
 		return nil, err
 	}
 	return db, nil
 }
 
-// Close gives all connections back. No session may be open.
-func (db *DB) Close() { db.pool.Close() }
+// Close gives all connections back. No session may be open. It takes a few
+// seconds at most, also when a server does not answer any more.
+func (db *DB) Close() {
+	impatient := time.AfterFunc(closePatience, db.dials.closeAll)
+	defer impatient.Stop()
+	db.pool.Close()
+}
 
 // Side tells which end of the pair this is.
 func (db *DB) Side() Side { return db.side }
@@ -150,13 +158,13 @@ FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`},
 	if err := db.readCollation(ctx); err != nil {
 		return err
 	}
-	db.server.SystemID = db.readSystemID(ctx)
-	return nil
+	db.server.SystemID, err = db.readSystemID(ctx)
+	return err
 }
 
 // readSystemID reads the cluster's identifier, or "" where the provider
 // revoked the function: identity then rests on the other facts.
-func (db *DB) readSystemID(ctx context.Context) string {
+func (db *DB) readSystemID(ctx context.Context) (string, error) {
 	id := ""
 	err := db.Read(ctx, "identify", func(ctx context.Context, t *Session) error {
 		return t.Each(ctx, Statement{SQL: `SELECT system_identifier FROM pg_catalog.pg_control_system()`}, func(r Row) error {
@@ -164,10 +172,10 @@ func (db *DB) readSystemID(ctx context.Context) string {
 			return nil
 		})
 	})
-	if err != nil {
-		return ""
+	if Refused(err) {
+		return "", nil
 	}
-	return id
+	return id, err
 }
 
 func (db *DB) readCollation(ctx context.Context) error {
@@ -217,10 +225,13 @@ func (db *DB) NextTransaction(ctx context.Context) (string, error) {
 }
 
 // SameDatabase tells whether two sides are one and the same database, which
-// proves nothing about a pair.
+// proves nothing about a pair. A cluster's identifier that one of the roles
+// may not read tells nothing; the start of the server, to the microsecond,
+// then does.
 func SameDatabase(a, b *DB) bool {
 	x, y := a.server, b.server
-	return x.SystemID == y.SystemID && x.DatabaseID == y.DatabaseID && x.StartedAt == y.StartedAt
+	oneCluster := x.SystemID == y.SystemID || x.SystemID == "" || y.SystemID == ""
+	return oneCluster && x.DatabaseID == y.DatabaseID && x.StartedAt == y.StartedAt
 }
 
 // fileHint names the file that could not be read, where that is the trouble

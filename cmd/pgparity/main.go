@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -81,7 +80,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(a.stderr, "pgparity:", err)
+		printError(a.stderr, err)
 		if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
 			return exitUnproven
 		}
@@ -105,6 +104,7 @@ connection) · 3 unproven.`,
 		SilenceErrors: true,
 		Version:       version,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }

@@ -22,10 +22,11 @@ type pairFlags struct {
 	pairs []string
 }
 
-func (f *pairFlags) register(cmd *cobra.Command) {
+func (f *pairFlags) register(a *app, cmd *cobra.Command) {
 	config.Options().Register(cmd.Flags())
 	cmd.Flags().StringVar(&f.file, "config", "", "YAML file with one or many pairs (see docs/configuration.md)")
 	cmd.Flags().StringArrayVar(&f.pairs, "pair", nil, "name of a pair in the file; may be given several times (default: all)")
+	f.completeOptions(a, cmd)
 }
 
 // load reads flags, environment and file into pairs.
@@ -38,17 +39,25 @@ func (a *app) load(cmd *cobra.Command, f *pairFlags) ([]config.Pair, error) {
 	})
 }
 
-// connect opens both sides at once. The caller closes them.
-func connect(ctx context.Context, p config.Pair) (source, target *postgres.DB, err error) {
+// runID names a run in the comments of its statements.
+func runID() string {
 	id := make([]byte, 4)
 	_, _ = rand.Read(id) // crypto/rand never fails
-	open := func(ctx context.Context, side postgres.Side, url string) (*postgres.DB, error) {
-		return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: p.Concurrency + 1,
-			StatementTimeout: p.StatementTimeout, Run: hex.EncodeToString(id)})
-	}
+	return hex.EncodeToString(id)
+}
+
+// openSide opens one side. The caller closes it.
+func openSide(ctx context.Context, p config.Pair, side postgres.Side, url, run string) (*postgres.DB, error) {
+	return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: p.Concurrency + 1,
+		StatementTimeout: p.StatementTimeout, Run: run})
+}
+
+// connect opens both sides at once. The caller closes them.
+func connect(ctx context.Context, p config.Pair) (source, target *postgres.DB, err error) {
+	run := runID()
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { source, err = open(gctx, postgres.Source, p.Source); return })
-	g.Go(func() (err error) { target, err = open(gctx, postgres.Target, p.Target); return })
+	g.Go(func() (err error) { source, err = openSide(gctx, p, postgres.Source, p.Source, run); return })
+	g.Go(func() (err error) { target, err = openSide(gctx, p, postgres.Target, p.Target, run); return })
 	if err := g.Wait(); err != nil {
 		closeBoth(source, target)
 		return nil, nil, err
@@ -73,7 +82,7 @@ func options(p config.Pair) checker.Options {
 			Keys:   map[string][]string{},
 		},
 		Checks: p.Checks, Last: p.Last, LastBy: p.LastBy, LastByTable: map[string]string{},
-		Concurrency: p.Concurrency, Digest: hashing.Way(p.Digest), ChunkRows: p.ChunkRows,
+		Concurrency: p.Concurrency, Digest: hashing.Way(p.Digest), ChunkRows: p.ChunkRows, Settle: p.Settle,
 		MaxDiffs: p.MaxDiffs, ShowValues: p.ShowValues, HashKeys: p.HashKeys, Strict: p.Strict,
 	}
 	for name, t := range p.PerTable {

@@ -93,7 +93,7 @@ func (d *demo) run(ctx context.Context) error {
 }
 
 // steps is how many numbered steps the narration has.
-const steps = 6
+const steps = 7
 
 // startServers starts both clusters at once.
 func (d *demo) startServers(ctx context.Context) error {

@@ -56,8 +56,8 @@ func (d *demo) writeReports(context.Context) error {
 		return err
 	}
 	d.say.done()
-	d.say.remark(d.summary.HTML, d.summary.JSON,
-		"Open it: "+(&url.URL{Scheme: "file", Path: d.summary.HTML}).String())
+	d.say.remark(d.summary.JSON, d.summary.HTML, "They hold the values, too (--show-values). To look at the page, open",
+		(&url.URL{Scheme: "file", Path: d.summary.HTML}).String())
 	return nil
 }
 
@@ -68,7 +68,8 @@ func (d *demo) farewell(took time.Duration) {
 		findings += t.FindingsTotal
 	}
 	d.say.lines("",
-		fmt.Sprintf("All %d damages were found: %d rows and a sequence, and not a row too many. %.0f s", len(damages), findings, took.Seconds()))
+		fmt.Sprintf("All %d damages were found: %d rows, one sequence, nothing more.", len(damages), findings),
+		fmt.Sprintf("The whole demo took %.0f s.", took.Seconds()))
 }
 
 // keep leaves the servers to the reader until ctx is done.

@@ -3,18 +3,23 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/report"
 )
 
+// chunkRows makes chunks small enough for the shop's tables to have several:
+// the report draws where in a table the trouble is.
+const chunkRows = 2000
+
 // verifyCommand stands above each report. The real one takes the URLs that
 // --keep prints.
-const verifyCommand = "pgparity verify --source postgres://…/shop --target postgres://…/shop"
+var verifyCommand = fmt.Sprintf("pgparity verify --source URL --target URL --chunk-rows %d", chunkRows)
 
 // verifyClean verifies the pair as replication left it: it must match.
 func (d *demo) verifyClean(ctx context.Context) (err error) {
-	d.summary.Clean, err = d.verify(ctx, "Verifying", verifyCommand, d.o.Check)
+	d.summary.Clean, err = d.verify(ctx, "Verifying", d.o.Check)
 	if err != nil {
 		return err
 	}
@@ -37,19 +42,20 @@ func (d *demo) damage(ctx context.Context) error {
 }
 
 // verifyDamaged verifies again: the report must name what was done, and
-// nothing else. These people are made up, so their values may be shown.
+// nothing else. Its reports may show the values of people who are made up.
 func (d *demo) verifyDamaged(ctx context.Context) (err error) {
 	o := d.o.Check
 	o.ShowValues = true
-	d.summary.Damaged, err = d.verify(ctx, "Verifying again", verifyCommand+" \\\n    --show-values", o)
+	d.summary.Damaged, err = d.verify(ctx, "Verifying again", o)
 	if err != nil {
 		return err
 	}
 	return judgeDamaged(d.summary.Damaged, damages)
 }
 
-func (d *demo) verify(ctx context.Context, title, command string, o checker.Options) (*checker.Result, error) {
+func (d *demo) verify(ctx context.Context, title string, o checker.Options) (*checker.Result, error) {
 	d.say.step(title)
+	o.ChunkRows = chunkRows
 	var rows int64
 	o.OnEvent = func(e checker.Event) {
 		rows += e.Rows
@@ -63,11 +69,26 @@ func (d *demo) verify(ctx context.Context, title, command string, o checker.Opti
 		return nil, context.Cause(ctx)
 	}
 	d.say.done()
-	d.say.command(command)
+	d.say.command(verifyCommand)
 	d.say.lines("")
-	if err := report.Write(d.o.Out, res, report.Text, d.o.Rendering); err != nil {
+	if err := report.Write(d.o.Out, withoutValues(res), report.Text, d.o.Rendering); err != nil {
 		return nil, err
 	}
 	d.say.lines("")
 	return res, nil
+}
+
+// withoutValues is a copy of a result as it is without --show-values: whole
+// rows fill a page, but not a terminal.
+func withoutValues(r *checker.Result) *checker.Result {
+	plain := *r
+	plain.Tables = slices.Clone(r.Tables)
+	for i := range plain.Tables {
+		t := &plain.Tables[i]
+		t.Findings = slices.Clone(t.Findings)
+		for j := range t.Findings {
+			t.Findings[j].Values = nil
+		}
+	}
+	return &plain
 }
