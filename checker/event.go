@@ -30,4 +30,5 @@ const (
 	UnitDone                          // a unit was compared, or failed (Message)
 	TableDone                         // all units of a table have an outcome
 	RunDone                           // the verdict stands
+	UnitStarted                       // a worker took up a unit; its UnitDone follows
 )

@@ -181,6 +181,7 @@ func (r *run) work(ctx context.Context, units []sampler.Unit) {
 			break // what was not done stays planned and not compared
 		}
 		g.Go(func() error {
+			r.emit(Event{Kind: UnitStarted, Table: u.Table})
 			out, err := r.Do(ctx, u)
 			if err != nil {
 				// What was confirmed before the error stays true.

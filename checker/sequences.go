@@ -107,7 +107,7 @@ func (r *run) judgePosition(ctx context.Context, q *pairing.Sequence, source, ta
 		res.Verdict, res.Detail = Unproven, reason(ctx, err)
 	case collides:
 		res.Verdict, res.Finding = Mismatch, "collides"
-		res.Detail = fmt.Sprintf("its next value %d is already in %s on the target, and not on the source", nextValue(target, increment), ownerName(q.Target))
+		res.Detail = fmt.Sprintf("its next value %d is already in %s on the target, and not on the source", nextValue(target, increment), r.ownerName(q))
 	case behind:
 		res.Verdict, res.Finding = Mismatch, "behind"
 		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", position(target), position(source))
@@ -134,8 +134,10 @@ func nextValue(s postgres.SequenceState, increment int64) int64 {
 	return s.LastValue
 }
 
-func ownerName(q *postgres.Sequence) string {
-	return postgres.Ident(q.OwnerSchema, q.OwnerTable, q.OwnerColumn)
+// ownerName is the report name of the column that a sequence feeds.
+func (r *run) ownerName(q *pairing.Sequence) string {
+	t := r.ownerTable(q).Target
+	return t.Quoted + "." + t.Column(q.Target.OwnerColumn).Quoted
 }
 
 // collides tells whether the target's next value is taken in the column that

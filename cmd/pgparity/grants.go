@@ -102,7 +102,9 @@ func checkRole(role string) error {
 // stands alone and the other is not asked for.
 func (a *app) loadSide(cmd *cobra.Command, f *grantsFlags) (pairs []config.Pair, alone bool, err error) {
 	given := config.Options().FromFlags(cmd.Flags())
-	has := func(side string) bool { return len(given[side]) > 0 || a.getenv("PGPARITY_"+strings.ToUpper(side)) != "" }
+	has := func(side string) bool {
+		return len(given[side]) > 0 || a.getenv("PGPARITY_"+strings.ToUpper(side)) != ""
+	}
 	other := map[string]string{"source": "target", "target": "source"}[f.side]
 	if other == "" || f.file != "" || has(other) || !has(f.side) {
 		pairs, err = a.load(cmd, &f.pairFlags)

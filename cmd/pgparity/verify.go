@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,13 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: `verify compares sequences, row counts, the last rows and the whole content of
 every table of the source with the target, and gives a verdict.
 
+With several pairs, each is verified after the other and has a report of its
+own; with --output json, one document follows the other on stdout.
+
+Progress goes to stderr: bars on a terminal, log lines elsewhere, with
+--progress json one JSON object per event. Ctrl-C ends the run with a report
+that says unproven; a second one ends it at once.
+
 Exit codes: 0 match · 1 mismatch · 2 could not run · 3 unproven. With several
 pairs the worst counts: mismatch, then could not run, then unproven.`,
 		Example: `  pgparity verify --source postgres://db1/shop --target postgres://db2/shop
@@ -43,6 +51,9 @@ pairs the worst counts: mismatch, then could not run, then unproven.`,
 	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no report on stdout and no progress; the exit code speaks")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list everything, and log more")
 	cmd.Flags().StringVar(&f.logFormat, "log-format", "text", "log lines on stderr: text or json")
+	complete(cmd, "output", formatWords())
+	complete(cmd, "progress", progressWords)
+	complete(cmd, "log-format", logFormatWords)
 	return cmd
 }
 
@@ -74,37 +85,49 @@ func (a *app) verify(cmd *cobra.Command, f *verifyFlags) error {
 // not keep the others from running.
 func (a *app) verifyAll(ctx context.Context, pairs []config.Pair, f *verifyFlags, format report.Format, watch *watcher) error {
 	for _, p := range pairs {
+		if cause := context.Cause(ctx); cause != nil && len(pairs) > 1 {
+			a.worse(exitUnproven)
+			printError(a.stderr, named(p, fmt.Errorf("not verified: %w", cause)))
+			continue
+		}
 		res, err := a.verifyPair(ctx, p, watch)
 		if err != nil {
 			if len(pairs) == 1 {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "pgparity: pair %s: %v\n", p.Name, err)
-			a.worse(exitUsage)
+			printError(a.stderr, named(p, err))
+			if ctx.Err() != nil {
+				a.worse(exitUnproven)
+			} else {
+				a.worse(exitUsage)
+			}
 			continue
 		}
 		a.worse(exitOf(res.Verdict))
 		if err := a.deliver(p, res, f, format); err != nil {
-			return err
+			// The verdict stands; that a report is lost must not hide it.
+			printError(a.stderr, named(p, err))
+			a.worse(exitUsage)
 		}
 	}
 	return nil
 }
 
-// deliver writes one pair's reports.
+// deliver writes one pair's reports: all that can be written, whatever
+// happens to the others.
 func (a *app) deliver(p config.Pair, res *checker.Result, f *verifyFlags, format report.Format) error {
+	var failed []error
 	for _, r := range p.Reports {
 		if err := report.WriteFile(r.Path, res, report.Format(r.Format), report.Options{Verbose: f.verbose}); err != nil {
-			return fmt.Errorf("report: %w", err)
+			failed = append(failed, fmt.Errorf("report: %w", err))
 		}
 	}
-	if f.quiet {
-		return nil
+	if !f.quiet {
+		if err := report.Write(a.stdout, res, format, a.rendering(f.verbose)); err != nil {
+			failed = append(failed, fmt.Errorf("stdout: %w", err))
+		}
 	}
-	if err := report.Write(a.stdout, res, format, a.rendering(f.verbose)); err != nil {
-		return fmt.Errorf("stdout: %w", err)
-	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // verifyPair runs one pair under its deadline.

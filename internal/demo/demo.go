@@ -62,7 +62,14 @@ type demo struct {
 // means that pgparity did not find what it should have; an interrupted run
 // returns the cause of ctx.
 func Run(ctx context.Context, o Options) (Summary, error) {
-	d := &demo{o: o, say: &narrator{out: o.Out, live: o.Live, width: o.Rendering.Width}}
+	return newDemo(o).runAndClose(ctx)
+}
+
+func newDemo(o Options) *demo {
+	return &demo{o: o, say: &narrator{out: o.Out, live: o.Live, width: o.Rendering.Width}}
+}
+
+func (d *demo) runAndClose(ctx context.Context) (Summary, error) {
 	err := d.run(ctx)
 	d.say.abandon()
 	d.close(ctx)

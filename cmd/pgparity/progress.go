@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pgparity/pgparity/checker"
+)
+
+// progress counts a run's events. What it tells is counted; only the time
+// left weighs the work that is not done by the planner's estimates, and is
+// called so. It is safe for concurrent use.
+type progress struct {
+	pair string
+	now  func() time.Time
+
+	mu      sync.Mutex
+	tables  map[string]*tableProgress
+	planned int64 // units
+	done    int64 // units with an outcome
+	agreed  int64 // of those, compared
+	rows    int64
+	ended   int // tables with an outcome
+	begun   time.Time
+}
+
+// tableProgress is one table's part.
+type tableProgress struct {
+	name                    string
+	planned, done, compared int64
+	findings                int64
+	estimate                int64 // rows, by the planner
+	working                 int   // units taken up and not done
+	touched                 time.Time
+}
+
+func newProgress(pair string, now func() time.Time) *progress {
+	return &progress{pair: pair, now: now, tables: map[string]*tableProgress{}, begun: now()}
+}
+
+// take counts one event.
+func (p *progress) take(e checker.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e.Kind {
+	case checker.TablePlanned:
+		if e.Planned > 0 { // else there is nothing to wait for
+			p.tables[e.Table] = &tableProgress{name: e.Table, planned: e.Planned, estimate: e.EstimatedRows}
+			p.planned += e.Planned
+		}
+	case checker.RunPlanned:
+		p.begun = p.now() // planning is not comparing
+	case checker.UnitStarted:
+		if t := p.tables[e.Table]; t != nil {
+			t.working++
+			t.touched = p.now()
+		}
+	case checker.UnitDone:
+		p.unitDone(e)
+	case checker.TableDone:
+		p.ended++
+	}
+}
+
+func (p *progress) unitDone(e checker.Event) {
+	p.done++
+	p.rows += e.Rows
+	t := p.tables[e.Table]
+	if t == nil {
+		return
+	}
+	p.agreed += e.Compared - t.compared
+	t.compared, t.findings = e.Compared, e.Findings
+	t.done++
+	t.working = max(t.working-1, 0)
+}
+
+// standing is where a run stands at one moment.
+type standing struct {
+	tables, tablesDone int
+	planned, compared  int64
+	done               int64
+	rows               int64
+	rate               int64         // rows per second, counted; 0 while there are none
+	left               time.Duration // estimated; negative while it cannot be told
+	working            []tableProgress
+}
+
+// at tells where the run stands, with at most limit tables in work, those
+// taken up last.
+func (p *progress) at(limit int) standing {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := standing{tables: len(p.tables), tablesDone: p.ended, planned: p.planned, compared: p.agreed, done: p.done, rows: p.rows, left: -1}
+	elapsed := p.now().Sub(p.begun)
+	if elapsed >= time.Second {
+		s.rate = int64(float64(p.rows) / elapsed.Seconds())
+	}
+	s.left = p.left(elapsed)
+	for _, t := range p.tables {
+		if t.working > 0 && t.done < t.planned {
+			s.working = append(s.working, *t)
+		}
+	}
+	slices.SortFunc(s.working, func(a, b tableProgress) int {
+		if c := b.touched.Compare(a.touched); c != 0 {
+			return c
+		}
+		return compareNames(a.name, b.name)
+	})
+	if len(s.working) > limit {
+		s.working = s.working[:limit]
+	}
+	slices.SortFunc(s.working, func(a, b tableProgress) int { return compareNames(a.name, b.name) })
+	return s
+}
+
+func compareNames(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// The time left is told only once some of the work is done: before, it would
+// be a guess.
+const (
+	leftAfter = 3 * time.Second
+	leftShare = 0.02 // of the weight
+)
+
+// left weighs each table's units by the planner's rows, since a chunk of a
+// large table takes longer than a small table.
+func (p *progress) left(elapsed time.Duration) time.Duration {
+	var done, all float64
+	for _, t := range p.tables {
+		if t.planned == 0 {
+			continue
+		}
+		weight := float64(max(t.estimate, 1))
+		all += weight
+		done += weight * float64(t.done) / float64(t.planned)
+	}
+	if elapsed < leftAfter || all == 0 || done/all < leftShare {
+		return -1
+	}
+	return time.Duration(float64(elapsed) * (all - done) / done)
+}
+
+// leftText writes the time left as what it is: about.
+func leftText(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "ETA –"
+	case d < time.Minute:
+		return fmt.Sprintf("ETA ~%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("ETA ~%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 100*time.Hour:
+		return fmt.Sprintf("ETA ~%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("ETA ~%dd", int(d.Hours()/24))
+}
+
+// short writes a count in few characters: 12.3M.
+func short(n int64) string {
+	v := float64(n)
+	for _, u := range []struct {
+		least float64
+		name  string
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e4, "k"}} {
+		if v >= u.least {
+			div := u.least
+			if u.name == "k" {
+				div = 1e3
+			}
+			return fmt.Sprintf("%.1f%s", v/div, u.name)
+		}
+	}
+	return fmt.Sprint(n)
+}
