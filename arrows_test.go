@@ -17,7 +17,7 @@ var arrows = map[string][]string{
 	"hashing":                  {"postgres", "pairing"},
 	"sampler":                  {"postgres", "pairing"},
 	"checker":                  {"postgres", "pairing", "hashing", "sampler"},
-	"report":                   {"checker"},
+	"report":                   {"checker", "pairing", "hashing", "sampler"},
 	"config":                   {},
 	"internal/pgcluster":       {},
 	"internal/pgcluster/fetch": {"internal/pgcluster"},

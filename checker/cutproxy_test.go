@@ -2,6 +2,7 @@ package checker_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ type cutProxy struct {
 	cut      cut
 	messages int   // of the server, over all connections
 	sizes    []int // of each of them
+	begun    int   // how many messages there were when the client last began a transaction
 	sent     int   // bytes of the client, over all connections
 	struck   bool
 	closed   bool
@@ -78,13 +80,6 @@ func (p *cutProxy) url(serverURL string) string {
 	u, _ := url.Parse(serverURL) // parsed once already
 	u.Host = p.listener.Addr().String()
 	return u.String()
-}
-
-// progress is how many messages the server has sent so far.
-func (p *cutProxy) progress() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.messages
 }
 
 // hasStruck tells whether the connection was broken, so that no test passes
@@ -205,7 +200,7 @@ func (l *link) fromClient() {
 		if err != nil {
 			return
 		}
-		n, last := l.request(n)
+		n, last := l.request(buf[:n])
 		if _, err := l.server.Write(buf[:n]); err != nil || last {
 			return
 		}
@@ -213,9 +208,13 @@ func (l *link) fromClient() {
 }
 
 // request counts the client's bytes and tells how many of them pass.
-func (p *cutProxy) request(n int) (pass int, last bool) {
+func (p *cutProxy) request(b []byte) (n int, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n = len(b)
+	if bytes.Contains(b, []byte("BEGIN ISOLATION LEVEL")) {
+		p.begun = p.messages
+	}
 	if p.cut.how == byClient && !p.struck && p.sent+n > p.cut.sent {
 		n, p.struck, last = p.cut.sent-p.sent, true, true
 	}

@@ -278,8 +278,8 @@ func unreadable(t *pairing.Table) []string {
 // CreateSQL makes the role unless it is there.
 func (g *Grants) CreateSQL() string {
 	tag := "$make$"
-	for strings.Contains(g.Role, tag) {
-		tag = "$make" + tag
+	for n := 1; strings.Contains(g.Role, tag); n++ {
+		tag = fmt.Sprintf("$make%d$", n)
 	}
 	return fmt.Sprintf(`DO %s BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN

@@ -70,14 +70,21 @@ func Plan(ctx context.Context, source, target *postgres.DB, o Options) ([]TableP
 		d := agree.Digest(t)
 		p.Plan = sampler.Choose(t, d.Keyed(), o.ChunkRows)
 		p.Way, p.Columns, p.Undecidable = d.Way, d.Columns, d.Undecidable
-		if t.Key != nil {
-			for _, k := range t.Key.Columns {
-				p.Key = append(p.Key, k.Name)
-			}
-		}
+		p.Key = keyColumns(t)
 		plans = append(plans, p)
 	}
 	return plans, pair, nil
+}
+
+// keyColumns names the key's columns in order, none without a key.
+func keyColumns(t *pairing.Table) []string {
+	var names []string
+	if t.Key != nil {
+		for _, k := range t.Key.Columns {
+			names = append(names, k.Name)
+		}
+	}
+	return names
 }
 
 // notComparable says why a table has no content to compare, or "".
@@ -101,7 +108,7 @@ func (r *run) planTables(ctx context.Context, agree *hashing.Agreement) error {
 		if notComparable(t) == "" && !wantTables {
 			continue
 		}
-		tr := &tableRun{table: t, result: &TableResult{Name: t.Name}, done: map[string]bool{}, claimed: map[string]bool{}}
+		tr := &tableRun{table: t, result: &TableResult{Name: t.Name, Key: keyColumns(t)}, done: map[string]bool{}, claimed: map[string]bool{}}
 		r.tables = append(r.tables, tr)
 		r.byName[t.Name] = tr
 		if notComparable(t) == "" {

@@ -46,7 +46,8 @@ func (v *Verdict) UnmarshalText(b []byte) error {
 
 // Result is what a run found, built only from what was counted. Its JSON
 // form is the report contract (docs/report.schema.json): fields are added,
-// never renamed.
+// never renamed, and what is added is omitempty, so that reports saved before
+// still read.
 type Result struct {
 	SchemaVersion int              `json:"schema_version"`
 	Tool          Tool             `json:"tool"`
@@ -102,8 +103,9 @@ type TableResult struct {
 	Verdict       Verdict      `json:"verdict"`
 	Rows          RowCounts    `json:"rows"`
 	Chunks        ChunkCounts  `json:"chunks"`
-	Digest        string       `json:"digest"` // pushdown, stream or mixed; "" when the content was not compared
-	Plan          string       `json:"plan"`   // ranges, sweep or multiset; "" likewise
+	Digest        string       `json:"digest"`        // pushdown, stream or mixed; "" when the content was not compared
+	Plan          string       `json:"plan"`          // ranges, sweep or multiset; "" likewise
+	Key           []string     `json:"key,omitempty"` // the key's columns in order; none: a multiset
 	Columns       []ColumnForm `json:"columns"`
 	FindingsTotal int64        `json:"findings_total"` // distinct rows, all counted
 	Findings      []Finding    `json:"findings"`       // listed up to --max-diffs

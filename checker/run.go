@@ -75,7 +75,7 @@ type run struct {
 // included, ends in a Result.
 func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, error) {
 	if postgres.SameDatabase(source, target) {
-		return nil, fmt.Errorf("source and target are the same database (%s): give two different ones", source.Server().Database)
+		return nil, &OperatorError{fmt.Errorf("source and target are the same database (%s): give two different ones", source.Server().Database)}
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -144,8 +144,11 @@ func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
 	}
 	r.pair = pair
 	r.result.AsOfLSN, err = r.source.Position(ctx)
-	if err != nil {
+	switch {
+	case postgres.Refused(err): // some providers revoke the function
 		r.note("the source's WAL position cannot be read: " + err.Error())
+	case err != nil:
+		return nil, err
 	}
 	return hashing.Agree(ctx, r.source, r.target, pair.Tables, r.o.Digest)
 }

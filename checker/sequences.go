@@ -1,8 +1,11 @@
 package checker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math/big"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -94,20 +97,20 @@ func (r *run) noted() Verdict {
 // judgePosition compares what the two sequences would give next. A sequence
 // that is behind would hand out values again.
 func (r *run) judgePosition(ctx context.Context, q *pairing.Sequence, source, target postgres.SequenceState, res *SequenceResult) {
-	increment := q.Source.Increment
-	behind, ahead := target.LastValue < source.LastValue, target.LastValue > source.LastValue
-	if target.LastValue == source.LastValue {
-		behind, ahead = source.IsCalled && !target.IsCalled, !source.IsCalled && target.IsCalled
-	} else if increment < 0 {
-		behind, ahead = ahead, behind
+	order := compareNext(target, source, q.Source.Increment)
+	behind, ahead := order < 0, order > 0
+	next, given := nextValue(target, q.Target)
+	var collides bool
+	var err error
+	if given {
+		collides, err = r.collides(ctx, q, next)
 	}
-	collides, err := r.collides(ctx, q, nextValue(target, increment))
 	switch {
 	case err != nil:
 		res.Verdict, res.Detail = Unproven, reason(ctx, err)
 	case collides:
 		res.Verdict, res.Finding = Mismatch, "collides"
-		res.Detail = fmt.Sprintf("its next value %d is already in %s on the target, and not on the source", nextValue(target, increment), r.ownerName(q))
+		res.Detail = fmt.Sprintf("its next value %d is already in %s on the target, and not on the source", next, r.ownerName(q))
 	case behind:
 		res.Verdict, res.Finding = Mismatch, "behind"
 		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", position(target), position(source))
@@ -127,11 +130,39 @@ func position(s postgres.SequenceState) string {
 	return fmt.Sprintf("%d (not yet called)", s.LastValue)
 }
 
-func nextValue(s postgres.SequenceState, increment int64) int64 {
-	if s.IsCalled {
-		return s.LastValue + increment
+// compareNext orders two states by the value they would give next: negative
+// when a comes before b in the direction of the increment. A value that was
+// not yet called is the next one, so 9 called and 10 not called are equal.
+func compareNext(a, b postgres.SequenceState, increment int64) int {
+	order := cmp.Compare(a.LastValue, b.LastValue)
+	if a.IsCalled != b.IsCalled { // sums of int8 may not fit in one
+		order = plus(a, increment).Cmp(plus(b, increment))
 	}
-	return s.LastValue
+	if increment < 0 {
+		return -order
+	}
+	return order
+}
+
+func plus(s postgres.SequenceState, increment int64) *big.Int {
+	n := big.NewInt(s.LastValue)
+	if s.IsCalled {
+		n.Add(n, big.NewInt(increment))
+	}
+	return n
+}
+
+// nextValue is what nextval would give: past the limit that is the other end
+// where the sequence cycles, else an error, and then there is none.
+func nextValue(s postgres.SequenceState, q *postgres.Sequence) (next int64, given bool) {
+	n := plus(s, q.Increment)
+	switch {
+	case n.Cmp(big.NewInt(q.Max)) > 0:
+		return q.Min, q.Cycle
+	case n.Cmp(big.NewInt(q.Min)) < 0:
+		return q.Max, q.Cycle
+	}
+	return n.Int64(), true
 }
 
 // ownerName is the report name of the column that a sequence feeds.
@@ -159,10 +190,16 @@ func (r *run) collides(ctx context.Context, q *pairing.Sequence, next int64) (bo
 	return taken[1] && !taken[0], err
 }
 
-// ownerTable finds the paired table whose column both sequences feed.
+// integer tells whether a column holds what sequences give: one that is
+// owned by a text column cannot be looked up by number.
+func integer(c *postgres.Column) bool {
+	return c != nil && c.Type.BuiltIn && slices.Contains([]string{"int2", "int4", "int8"}, c.Type.Name)
+}
+
+// ownerTable finds the paired table whose integer column both sequences feed.
 func (r *run) ownerTable(q *pairing.Sequence) *pairing.Table {
 	for _, t := range r.pair.Tables {
-		if t.Both() && t.Target.Schema == q.Target.OwnerSchema && t.Target.Name == q.Target.OwnerTable && q.Source.OwnerColumn == q.Target.OwnerColumn {
+		if t.Both() && integer(t.Target.Column(q.Target.OwnerColumn)) && integer(t.Source.Column(q.Source.OwnerColumn)) && t.Target.Schema == q.Target.OwnerSchema && t.Target.Name == q.Target.OwnerTable && q.Source.OwnerColumn == q.Target.OwnerColumn {
 			return t
 		}
 	}

@@ -246,5 +246,7 @@ func (r *run) doLast(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome
 		return Outcome{}, err
 	}
 	out := Outcome{Unit: u, Compared: true}
-	return out, r.settle(ctx, tr, rows[0].differing(rows[1]), &out)
+	// Apart from the return, which may copy out before settle fills it.
+	err = r.settle(ctx, tr, rows[0].differing(rows[1]), &out)
+	return out, err
 }

@@ -28,18 +28,17 @@ const (
 // Agreement is what two servers agreed on: which forms both compute alike.
 // It belongs to one run, whose seeds it holds, and is safe for concurrent use.
 type Agreement struct {
-	way      Way
-	peers    peers
-	run      [2]uint64 // the run's secret, from which all seeds come
-	outer    Form
-	agreed   map[string]bool // by Form.id
-	outerWhy string          // why the preferred outer form is not used
+	way    Way
+	peers  peers
+	run    [2]uint64       // the run's secret, from which all seeds come
+	outer  Form            // none where the servers agree on none: then there is no pushdown
+	agreed map[string]bool // by Form.id
 }
 
 // The outer forms hash a row's combined 64 bits once more.
 var (
 	// The bits go in as the seed: hashint8 would fold them to 32.
-	outerExtended = Form{Name: "hashint4", template: "pg_catalog.hashint4extended(0, $c)", cast: "pg_catalog.int8", vectors: samples["int8"]}
+	outerExtended = Form{Name: "hashint4", template: "pg_catalog.hashint4extended(0,$c)", cast: "pg_catalog.int8", vectors: samples["int8"]}
 	outerMD5      = Form{Name: "md5", template: md5Of("($c)::pg_catalog.text", "'$salt'"), cast: "pg_catalog.int8", vectors: samples["int8"]}
 )
 
@@ -55,10 +54,25 @@ func Agree(ctx context.Context, source, target *postgres.DB, tables []*pairing.T
 	}
 	a.run[0], a.run[1] = binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:])
 
+	forms := formsFor(tables, a.peers)
+	if err := a.handshake(ctx, source, target, forms); err != nil {
+		return nil, err
+	}
+	switch {
+	case a.agreed[outerExtended.id()]:
+		a.outer = outerExtended
+	case a.agreed[outerMD5.id()]:
+		a.outer = outerMD5
+	}
+	return a, nil
+}
+
+// formsFor lists every form that the tables could use, each once.
+func formsFor(tables []*pairing.Table, p peers) []Form {
 	forms, seen := []Form{outerExtended, outerMD5}, map[string]bool{outerExtended.id(): true, outerMD5.id(): true}
 	for _, t := range tables {
 		for _, c := range t.Columns {
-			possible, _ := candidates(c, a.peers)
+			possible, _ := candidates(c, p)
 			for _, f := range possible {
 				if !seen[f.id()] {
 					seen[f.id()] = true
@@ -67,14 +81,7 @@ func Agree(ctx context.Context, source, target *postgres.DB, tables []*pairing.T
 			}
 		}
 	}
-	if err := a.handshake(ctx, source, target, forms); err != nil {
-		return nil, err
-	}
-	a.outer = outerExtended
-	if !a.agreed[outerExtended.id()] {
-		a.outer, a.outerWhy = outerMD5, "a server lacks the extended hash functions (they came with version 11)"
-	}
-	return a, nil
+	return forms
 }
 
 // handshake fills a.agreed.
@@ -130,13 +137,9 @@ func ask(ctx context.Context, db *postgres.DB, forms []Form) ([]string, error) {
 
 // answer runs probes in one statement; none is answered when one is refused.
 func answer(ctx context.Context, db *postgres.DB, forms []Form) ([]string, error) {
-	probes := make([]string, len(forms))
-	for i, f := range forms {
-		probes[i] = "(" + f.probe() + ")"
-	}
 	var answers []string
 	err := db.Read(ctx, "handshake", func(ctx context.Context, s *postgres.Session) error {
-		return s.Each(ctx, postgres.Statement{SQL: "SELECT " + strings.Join(probes, ",\n")}, func(r postgres.Row) error {
+		return s.Each(ctx, postgres.Statement{SQL: handshakeSQL(forms)}, func(r postgres.Row) error {
 			for i := range r.Len() {
 				answers = append(answers, r.Text(i))
 			}
@@ -144,6 +147,14 @@ func answer(ctx context.Context, db *postgres.DB, forms []Form) ([]string, error
 		})
 	})
 	return answers, err
+}
+
+func handshakeSQL(forms []Form) string {
+	probes := make([]string, len(forms))
+	for i, f := range forms {
+		probes[i] = "(" + f.probe() + ")"
+	}
+	return "SELECT " + strings.Join(probes, ",\n")
 }
 
 // seed derives the seed for one use of one column.

@@ -97,6 +97,9 @@ func (d *Digest) choose(pushdown bool) {
 
 // pushColumn takes the first form both servers agreed on.
 func (a *Agreement) pushColumn(c *pairing.Column) (col Column, fallback bool) {
+	if a.outer.template == "" {
+		return Column{Name: c.Name, Why: "the servers agree on no way to hash a row", pair: c}, true
+	}
 	forms, why := candidates(c, a.peers)
 	for i, f := range forms {
 		if a.agreed[f.id()] {

@@ -155,6 +155,11 @@ func (s State) Same(o State) bool {
 	return s.Present == o.Present && slices.Equal(s.Hashes, o.Hashes)
 }
 
+// lookupSettings, after SET LOCAL, make the planner find each key through the
+// index: a plan that reads the whole table for a handful of keys would be an
+// outage.
+const lookupSettings = "enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_material = off"
+
 // Lookup reads the rows with the given keys by equality, in one statement
 // and one snapshot. The result has one State per key, in order.
 func (d *Digest) Lookup(ctx context.Context, s *postgres.Session, side postgres.Side, keys [][]string) ([]State, error) {
@@ -162,10 +167,7 @@ func (d *Digest) Lookup(ctx context.Context, s *postgres.Session, side postgres.
 	if !d.Keyed() {
 		return states, d.lookupCopies(ctx, s, side, keys, states)
 	}
-	// Each key is found through the index: a plan that reads the whole table
-	// for a handful of keys would be an outage.
-	const lookups = "enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_material = off"
-	if err := s.Set(ctx, lookups); err != nil {
+	if err := s.Set(ctx, lookupSettings); err != nil {
 		return nil, err
 	}
 	scope := d.wanted(side, keys)

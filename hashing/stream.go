@@ -61,20 +61,9 @@ type streamedRow struct {
 // streamEach reads a scope's rows: first the lead columns (text), then the
 // key (text), then every column.
 func (d *Digest) streamEach(ctx context.Context, s *postgres.Session, scope postgres.Scope, tail string, fn func(streamedRow) error, lead ...string) error {
-	refs := append(append([]string{}, lead...), d.keyRefs()...)
-	formats := make([]int16, len(refs), len(refs)+len(d.Columns))
-	for _, c := range d.Columns {
-		refs = append(refs, c.form.sql(c.pair.Ref(), 0))
-		if c.text {
-			formats = append(formats, 0)
-		} else {
-			formats = append(formats, 1)
-		}
-	}
 	first := len(lead) + len(d.keys)
 	h := d.agree.hasher(len(d.Columns))
-	sql := "SELECT " + strings.Join(refs, ", ") + "\n" + scope.Clause() + tail
-	return s.Each(ctx, postgres.Statement{SQL: sql, Args: scope.Args, Formats: formats}, func(r postgres.Row) error {
+	return s.Each(ctx, d.streamStatement(scope, tail, lead...), func(r postgres.Row) error {
 		row := streamedRow{hashes: make([]int64, len(d.Columns)), lead: make([]string, len(lead))}
 		for i := range lead {
 			row.lead[i] = r.Text(i)
@@ -95,6 +84,20 @@ func (d *Digest) streamEach(ctx context.Context, s *postgres.Session, scope post
 		row.bucket = uint64(h.combine(h.key, key))
 		return fn(row)
 	})
+}
+
+func (d *Digest) streamStatement(scope postgres.Scope, tail string, lead ...string) postgres.Statement {
+	refs := append(append([]string{}, lead...), d.keyRefs()...)
+	formats := make([]int16, len(refs), len(refs)+len(d.Columns))
+	for _, c := range d.Columns {
+		refs = append(refs, c.form.sql(c.pair.Ref(), 0))
+		if c.text {
+			formats = append(formats, 0)
+		} else {
+			formats = append(formats, 1)
+		}
+	}
+	return postgres.Statement{SQL: "SELECT " + strings.Join(refs, ",\n  ") + "\n" + scope.Clause() + tail, Args: scope.Args, Formats: formats}
 }
 
 func (d *Digest) streamSums(ctx context.Context, s *postgres.Session, scope postgres.Scope, b Buckets) (map[int]Sum, error) {

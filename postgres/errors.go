@@ -20,6 +20,7 @@ const (
 	codeInvalidPassword       = "28P01"
 	codeInvalidAuthorization  = "28000"
 	codeInvalidCatalog        = "3D000"
+	codeTooManyConnections    = "53300"
 )
 
 // Error is a failed reading on one side. It answers what a caller branches
@@ -35,6 +36,9 @@ type Error struct {
 
 func (e *Error) Error() string {
 	msg := fmt.Sprintf("%s: %s: %v", e.Side, e.Op, e.err)
+	if e.Op == "" { // connecting: the sentence says so
+		msg = fmt.Sprintf("%s: %v", e.Side, e.err)
+	}
 	if e.Hint != "" {
 		msg += ": " + e.Hint
 	}
@@ -103,8 +107,22 @@ func (db *DB) redact(err error) error {
 	return plainError{strings.ReplaceAll(err.Error(), db.secret, "xxxxx"), err}
 }
 
-// connectError says why a side could not be reached, in one sentence.
+// connectError says why a side could not be reached, in one sentence, as an
+// *Error. One that says so already comes back as it is.
 func (db *DB) connectError(err error) error {
+	var said *Error
+	if errors.As(err, &said) && said.Op == "" {
+		return err
+	}
+	e := &Error{Side: db.side, err: plainError{db.unreachable(err), err}}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		e.Code = pg.Code
+	}
+	return e
+}
+
+func (db *DB) unreachable(err error) string {
 	cfg := db.pool.Config().ConnConfig
 	where := fmt.Sprintf("%s:%d", cfg.Host, cfg.Port)
 	if strings.HasPrefix(cfg.Host, "/") {
@@ -115,21 +133,23 @@ func (db *DB) connectError(err error) error {
 	var op *net.OpError
 	switch {
 	case errors.As(err, &pg) && (pg.Code == codeInvalidPassword || pg.Code == codeInvalidAuthorization):
-		return fmt.Errorf("%s: the server at %s refused user %q: %s (SQLSTATE %s); check user and password (.pgpass, PGPASSWORD) and pg_hba.conf", db.side, where, cfg.User, pg.Message, pg.Code)
+		return fmt.Sprintf("the server at %s refused user %q: %s (SQLSTATE %s); check user and password (.pgpass, PGPASSWORD) and pg_hba.conf", where, cfg.User, pg.Message, pg.Code)
 	case errors.As(err, &pg) && pg.Code == codeInvalidCatalog:
-		return fmt.Errorf("%s: there is no database %q at %s; check the name in the connection string", db.side, cfg.Database, where)
+		return fmt.Sprintf("there is no database %q at %s; check the name in the connection string", cfg.Database, where)
+	case errors.As(err, &pg) && pg.Code == codeTooManyConnections:
+		return fmt.Sprintf("the server at %s has no connection left for user %q: %s (SQLSTATE %s); lower --concurrency, or raise the limit", where, cfg.User, pg.Message, pg.Code)
 	case errors.As(err, &pg):
-		return fmt.Errorf("%s: the server at %s said: %s (SQLSTATE %s)", db.side, where, pg.Message, pg.Code)
+		return fmt.Sprintf("the server at %s said: %s (SQLSTATE %s)", where, pg.Message, pg.Code)
 	case errors.As(err, &dns):
-		return fmt.Errorf("%s: the host name %q is not known; check the connection string", db.side, dns.Name)
+		return fmt.Sprintf("the host name %q is not known; check the connection string", dns.Name)
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: interrupted while connecting to %s: %w", db.side, where, context.Canceled)
+		return "interrupted while connecting to " + where
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: no answer from %s in time; check address and firewall, or set connect_timeout", db.side, where)
+		return fmt.Sprintf("no answer from %s in time; check address and firewall, or set connect_timeout", where)
 	case errors.As(err, &op):
-		return fmt.Errorf("%s: cannot reach %s: %w; check that the server runs and listens there", db.side, where, op.Err)
+		return fmt.Sprintf("cannot reach %s: %v; check that the server runs and listens there", where, op.Err)
 	default:
-		return fmt.Errorf("%s: cannot use %s: %w", db.side, where, db.redact(err))
+		return fmt.Sprintf("cannot use %s: %v", where, db.redact(err))
 	}
 }
 

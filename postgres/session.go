@@ -36,7 +36,7 @@ var pinned = []struct {
 	since int // server_version_num
 	set   string
 }{
-	{170000, "transaction_timeout = 0"},
+	{170000, "transaction_timeout = 0"}, // early, like statement_timeout
 	{0, "TimeZone = 'UTC'"},
 	{0, "DateStyle = 'ISO, YMD'"},
 	{0, "IntervalStyle = 'postgres'"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,11 +17,12 @@ import (
 // printError tells the operator what is wrong: one line, or for several
 // mistakes one line each. Names from a database in it are made safe to print.
 func printError(w io.Writer, err error) {
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	var many config.Mistakes
+	lines := strings.Split(err.Error(), "\n")
 	if !errors.As(err, &many) || len(many) == 1 {
-		// cobra's suggestions come on lines of their own.
-		fmt.Fprintln(w, "pgparity:", report.Sentence(strings.Join(lines, " ")))
+		for _, line := range lines {
+			fmt.Fprintln(w, "pgparity:", report.Sentence(line))
+		}
 		return
 	}
 	fmt.Fprintln(w, "pgparity:")
@@ -39,7 +41,46 @@ func flagError(cmd *cobra.Command, err error) error {
 			return fmt.Errorf("%w; did you mean --%s?", err, near)
 		}
 	}
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
+		// What follows the letter may be a value, and that a password.
+		err = fmt.Errorf("unknown flag -%s", unknown.GetSpecifiedName())
+	}
 	return fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())
+}
+
+// plainWord is what may be repeated of a word that nobody asked for: a
+// connection string that was put in the wrong place may hold a password.
+var plainWord = regexp.MustCompile(`^[A-Za-z-]{1,20}$`)
+
+// commandArgs refuses what is no command.
+func (a *app) commandArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !plainWord.MatchString(args[0]) {
+		return fmt.Errorf("the first word is no command; `pgparity --help` lists them")
+	}
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+	}
+	if near := config.Nearest(args[0], known); near != "" {
+		return fmt.Errorf("unknown command %q; did you mean %q?", args[0], near)
+	}
+	return fmt.Errorf("unknown command %q; `pgparity --help` lists them", args[0])
+}
+
+// noArgs refuses arguments of a command that takes only flags, without
+// repeating them.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if cmd.Flags().Lookup("source") != nil {
+		hint = ": connections go into --source URL and --target URL"
+	}
+	return fmt.Errorf("%s takes flags only%s", cmd.CommandPath(), hint)
 }
 
 // oneOf refuses an unknown word for a flag of the command's own.

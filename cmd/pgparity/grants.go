@@ -44,7 +44,7 @@ Exit codes: 0 printed, or with --test nothing is missing · 2 could not run ·
 		Example: `  pgparity grants --source postgres://admin@db1/shop --target postgres://admin@db2/shop
   pgparity grants --side source --source postgres://admin@db1/shop --role auditor | psql …
   pgparity grants --test --source postgres://pgparity@db1/shop --target postgres://pgparity@db2/shop`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.grants(cmd, f) },
 	}
 	f.register(a, cmd)
@@ -156,7 +156,7 @@ func grantSQL(p config.Pair, g *checker.Grants) string {
 		name = " of pair " + p.Name
 	}
 	say("%s%s: run this in database %s (PostgreSQL %s), as a superuser or as the", g.Side, name, g.Server.Database, g.Server.Version)
-	say("owner of the tables. It makes a role that reads %d tables and %d sequences.", g.Tables, g.Sequences)
+	say("owner of the tables. It makes a role that reads %s.", extent(g))
 	b.WriteString(g.CreateSQL())
 	say(`Give it a password where it needs one: \password %s (in psql)`, g.Role)
 	fmt.Fprintf(&b, "GRANT CONNECT ON DATABASE %s TO %s;\n", g.Database, g.Quoted)
@@ -186,7 +186,7 @@ func (a *app) tellMissing(p config.Pair, g *checker.Grants) {
 	}
 	missing := g.Missing()
 	if len(missing) == 0 {
-		fmt.Fprintf(a.stdout, "%s: role %s has all that verify needs (%d tables, %d sequences)\n", where, report.Name(g.Role), g.Tables, g.Sequences)
+		fmt.Fprintf(a.stdout, "%s: role %s has all that verify needs (%s)\n", where, report.Name(g.Role), extent(g))
 		return
 	}
 	a.worse(exitUnproven)
@@ -194,4 +194,16 @@ func (a *app) tellMissing(p config.Pair, g *checker.Grants) {
 	for _, m := range missing {
 		fmt.Fprintf(a.stdout, "  %s\n    %s\n", report.Sentence(m.What), m.SQL)
 	}
+}
+
+// extent says how much a role is to read.
+func extent(g *checker.Grants) string {
+	text := fmt.Sprintf("%d tables", g.Tables)
+	if g.Tables == 1 {
+		text = "1 table"
+	}
+	if g.Sequences == 1 {
+		return text + " and 1 sequence"
+	}
+	return fmt.Sprintf("%s and %d sequences", text, g.Sequences)
 }

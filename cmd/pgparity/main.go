@@ -100,6 +100,8 @@ unproven. It only reads.
 
 Exit codes: 0 match · 1 mismatch · 2 could not run (usage, configuration,
 connection) · 3 unproven.`,
+		Args:          a.commandArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,

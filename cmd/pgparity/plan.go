@@ -35,7 +35,7 @@ With several pairs and --output json, one document per pair follows the other.
 Exit codes: 0 planned · 2 could not run.`,
 		Example: `  pgparity plan --source postgres://db1/shop --target postgres://db2/shop
   pgparity plan --config pairs.yaml --pair shop -v`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd, f) },
 	}
 	f.register(a, cmd)

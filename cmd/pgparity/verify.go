@@ -42,7 +42,7 @@ pairs the worst counts: mismatch, then could not run, then unproven.`,
 		Example: `  pgparity verify --source postgres://db1/shop --target postgres://db2/shop
   pgparity verify --config pairs.yaml --pair shop --report html=shop.html
   pgparity verify … --table 'public.*' --exclude-table '*_log' --output json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd, f) },
 	}
 	f.register(a, cmd)

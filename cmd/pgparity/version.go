@@ -42,7 +42,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Long: `version prints which pgparity this is, what it was built with, and the
 definition of equal that its digests follow.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := oneOf("output", output, planOutputs); err != nil {
 				return err

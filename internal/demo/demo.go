@@ -106,7 +106,7 @@ const steps = 7
 func (d *demo) startServers(ctx context.Context) error {
 	d.say.step("Starting two PostgreSQL servers")
 	m, err := pickMajors(pgcluster.Available(ctx), func(major int) error {
-		d.say.progress(fmt.Sprintf("looking for PostgreSQL %d", major))
+		d.say.clear() // a download is logged on stderr
 		_, err := pgcluster.Ensure(ctx, major)
 		return err
 	})

@@ -95,7 +95,15 @@ func (s *narrator) done() {
 	s.title = ""
 }
 
-// abandon takes an unfinished line off the terminal.
+// clear takes an unfinished line off the terminal; the next progress draws it
+// anew.
+func (s *narrator) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+}
+
+// abandon ends a step that was not done.
 func (s *narrator) abandon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

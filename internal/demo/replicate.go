@@ -18,7 +18,7 @@ const subscription = "pgparity_demo"
 // replicate copies the shop to the target by native logical replication, lets
 // the shop trade on, and waits until the target has applied all of it.
 func (d *demo) replicate(ctx context.Context) error {
-	d.say.step("Replicating it to the target (native logical replication)")
+	d.say.step("Replicating it to the target, by logical replication")
 	publish := "CREATE PUBLICATION " + subscription + " FOR ALL TABLES WITH (publish_via_partition_root = true)"
 	if err := d.source.Exec(ctx, shopDB, publish); err != nil {
 		return err

@@ -1,5 +1,10 @@
 -- Every relation of the user's that can hold rows, but leaves of partition
 -- trees, which are read through their root.
+WITH locked AS (
+  SELECT k.relation FROM pg_catalog.pg_locks k
+  WHERE k.locktype = 'relation' AND k.mode = 'AccessExclusiveLock'
+    AND k.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+)
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
   coalesce((SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e' LIMIT 1), ''),
@@ -19,8 +24,11 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid WHERE c.relkind = 'p'
   )
+  -- pg_relation_size waits for whoever holds or awaits an exclusive lock; one
+  -- locked table must not keep all others from being listed.
   SELECT coalesce(pg_catalog.sum(greatest(l.reltuples, 0)), 0)::int8 AS rows,
-    coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(l.oid)), 0)::int8 AS bytes
+    coalesce(pg_catalog.sum(CASE WHEN l.oid IN (SELECT locked.relation FROM locked)
+      THEN l.relpages::int8 * 8192 ELSE pg_catalog.pg_relation_size(l.oid) END), 0)::int8 AS bytes
   FROM tree JOIN pg_catalog.pg_class l ON l.oid = tree.oid AND l.relkind IN ('r','m')
 ) size
 WHERE c.relkind IN ('r','p','f','m') AND n.nspname NOT IN ('pg_catalog','information_schema')
