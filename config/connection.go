@@ -46,7 +46,7 @@ func checkConnection(s string) string {
 		return "holds a NUL byte"
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
 		return ""
-	case strings.Contains(s, "=") && !(ok && urlScheme.MatchString(scheme)):
+	case strings.Contains(s, "=") && (!ok || !urlScheme.MatchString(scheme)):
 		return ""
 	}
 	return "must be a URL such as postgres://user@host/dbname or keyword/value text such as host=… dbname=…"

@@ -166,7 +166,7 @@ func (w *walker) parse(o *Option, e entry) setter {
 	if !ok {
 		return nil
 	}
-	set, bad := o.value.parse(values)
+	set, bad := o.parse(values)
 	for _, b := range bad {
 		at := e.at
 		if b.index < len(origins) {

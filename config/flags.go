@@ -13,6 +13,7 @@ type rawFlag struct {
 	values []string
 }
 
+// Set keeps what was given.
 func (f *rawFlag) Set(s string) error {
 	f.values = append(f.values, s)
 	return nil
@@ -22,6 +23,7 @@ func (f *rawFlag) Set(s string) error {
 // default in the help text is set by Register.
 func (f *rawFlag) String() string { return "" }
 
+// Type is the placeholder in the help text.
 func (f *rawFlag) Type() string {
 	if f.option.kind == kindSwitch {
 		return "bool" // pflag prints no placeholder after it

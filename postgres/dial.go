@@ -36,6 +36,7 @@ type dialed struct {
 	of *dials
 }
 
+// Close closes the connection and forgets it.
 func (c *dialed) Close() error {
 	c.of.mu.Lock()
 	delete(c.of.open, c)

@@ -300,7 +300,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 func joinRemove(err error, dir string) error {
 	if rerr := os.RemoveAll(dir); rerr != nil {
-		return fmt.Errorf("%w (and remove %s: %v)", err, dir, rerr)
+		return fmt.Errorf("%w (and remove %s: %w)", err, dir, rerr)
 	}
 	return err
 }
