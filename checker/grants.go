@@ -262,10 +262,12 @@ func safeName(quoted, raw string) string {
 // unreadable says, per side, what keeps the connected role from reading a
 // table.
 func unreadable(t *pairing.Table) []string {
+	if !t.Both() {
+		return nil // nothing of it is read
+	}
 	var why []string
 	for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
 		switch r := t.On(side); {
-		case r == nil:
 		case !r.CanSelect:
 			why = append(why, fmt.Sprintf("%s: no privilege to read it: `pgparity grants` prints what is needed", side))
 		case r.RowSecurity:

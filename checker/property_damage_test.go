@@ -13,14 +13,15 @@ import (
 // did, or "" where the rows at hand leave nothing to do; what comes of it, and
 // whether it shows at all, is told by comparing the rows in the end.
 var damages = []func(*rapid.T, *modelTable, int) string{
-	changeValue, changeValue, changeValue, toNull, loseRow, addRow, swapColumns, swapRows, respellKey, scaleNumbers, loseTwins,
+	changeValue, changeValue, changeValue, confuseNull, confuseNull, loseRow, addRow, swapColumns, swapRows,
+	respellKey, respellKey, scaleNumbers, loseTwins,
 }
 
 func hurt(t *rapid.T, w *world) {
 	for range rapid.IntRange(0, 6).Draw(t, "damages") {
-		m := rapid.SampledFrom(w.tables).Draw(t, "damaged table")
+		m := anyOf(w.tables).Draw(t, "damaged table")
 		side := []int{1, 1, 1, 0}[rapid.IntRange(0, 3).Draw(t, "damaged side")]
-		damage := rapid.SampledFrom(damages).Draw(t, "damage")
+		damage := anyOf(damages).Draw(t, "damage")
 		if what := damage(t, m, side); what != "" {
 			m.damage = append(m.damage, fmt.Sprintf("%s: %s", []string{"source", "target"}[side], what))
 		}
@@ -46,7 +47,7 @@ func (m *modelTable) drawColumn(t *rapid.T, label string) int {
 	if len(list) == 0 {
 		return -1
 	}
-	return rapid.SampledFrom(list).Draw(t, label)
+	return anyOf(list).Draw(t, label)
 }
 
 func (m *modelTable) set(row modelRow, column int, value *string) {
@@ -61,7 +62,7 @@ func changeValue(t *rapid.T, m *modelTable, side int) string {
 		return ""
 	}
 	row := m.rows[side][n]
-	from := rapid.SampledFrom(m.columns[c].kind.families).Draw(t, "family")
+	from := anyOf(m.columns[c].kind.families).Draw(t, "family")
 	if old := row.cells[c]; old != nil {
 		for _, f := range m.columns[c].kind.families {
 			if slices.Contains(f, *old) {
@@ -69,20 +70,35 @@ func changeValue(t *rapid.T, m *modelTable, side int) string {
 			}
 		}
 	}
-	value := rapid.SampledFrom(from).Draw(t, "value")
+	value := anyOf(from).Draw(t, "value")
 	what := fmt.Sprintf("row %d, column %q: %s to %s", row.id, m.columns[c].name, shown(row.cells[c]), shown(&value))
 	m.set(row, c, &value)
 	return what
 }
 
-func toNull(t *rapid.T, m *modelTable, side int) string {
+// confuseNull makes NULL of a value, and of NULL an empty text or the word,
+// where the type can hold those. It prefers columns that can.
+func confuseNull(t *rapid.T, m *modelTable, side int) string {
 	n, c := m.drawRow(t, side, "row"), m.drawColumn(t, "column")
 	if n < 0 || c < 0 {
 		return ""
 	}
+	for i, other := range m.columns {
+		if other.kind != nil && slices.Contains(slices.Concat(other.kind.families...), "") {
+			c = i
+		}
+	}
 	row := m.rows[side][n]
-	what := fmt.Sprintf("row %d, column %q: %s to NULL", row.id, m.columns[c].name, shown(row.cells[c]))
-	m.set(row, c, nil)
+	choices := []*string{nil}
+	for _, v := range slices.Concat(m.columns[c].kind.families...) {
+		if v == "" || v == "NULL" || v == "{NULL}" || v == "(,)" || v == "null" {
+			choices = append(choices, &v)
+		}
+	}
+	choices = slices.DeleteFunc(choices, func(v *string) bool { return len(choices) > 1 && shown(v) == shown(row.cells[c]) })
+	value := anyOf(choices).Draw(t, "null or not")
+	what := fmt.Sprintf("row %d, column %q: %s to %s", row.id, m.columns[c].name, shown(row.cells[c]), shown(value))
+	m.set(row, c, value)
 	return what
 }
 

@@ -55,7 +55,7 @@ func (r modelRow) clone() modelRow { return modelRow{r.id, slices.Clone(r.cells)
 func drawWorld(t *rapid.T, majors [2]int) *world {
 	w := &world{schema: rapid.SampledFrom([]string{"public", "My.Schema", `s"$c`}).Draw(t, "schema")}
 	for i := range rapid.IntRange(1, 3).Draw(t, "tables") {
-		name := rapid.SampledFrom(names).Draw(t, "table name")
+		name := anyOf(names).Draw(t, "table name")
 		if slices.ContainsFunc(w.tables, func(o *modelTable) bool { return o.name == name }) {
 			name = fmt.Sprintf("t%d", i)
 		}
@@ -68,7 +68,7 @@ func drawTable(t *rapid.T, name string, majors [2]int) *modelTable {
 	least := min(majors[0], majors[1])
 	m := &modelTable{name: name}
 	if rapid.IntRange(0, 5).Draw(t, "keyless") > 0 {
-		k := rapid.SampledFrom(keyKinds).Filter(func(k keyKind) bool { return k.since <= least }).Draw(t, "key")
+		k := anyOf(keyKinds).Filter(func(k keyKind) bool { return k.since <= least }).Draw(t, "key")
 		m.key, m.unique = &k, rapid.IntRange(0, 3).Draw(t, "unique") == 0
 	}
 	m.drawColumns(t, least)
@@ -94,7 +94,7 @@ func (m *modelTable) drawColumns(t *rapid.T, least int) {
 	usable := slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return k.since > least })
 	text := -1
 	for range rapid.IntRange(0, 8).Draw(t, "columns") {
-		k := rapid.SampledFrom(usable).Draw(t, "type")
+		k := anyOf(usable).Draw(t, "type")
 		if k.sql == "text" {
 			text = len(m.columns)
 		}
@@ -174,6 +174,21 @@ func (m *modelTable) derive(row modelRow) {
 			}
 		}
 	}
+}
+
+// anyOf draws each value as often as any other; rapid's own generator prefers
+// the first and the last. It shrinks to the first.
+func anyOf[T any](from []T) *rapid.Generator[T] {
+	return rapid.Custom(func(t *rapid.T) T {
+		n := 0
+		for range 10 {
+			n *= 2
+			if rapid.Bool().Draw(t, "bit") {
+				n++
+			}
+		}
+		return from[n*len(from)>>10]
+	})
 }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }

@@ -10,8 +10,8 @@
 //     run, so that two values that collide in one run don't in the next.
 //   - A digest is a count and a sum of row hashes: order-free, so that no
 //     collation matters, and a sum, not an xor, so that equal rows do not
-//     cancel. The row hash is hashed once more before it is summed, so that
-//     values swapped between two rows do not cancel either.
+//     cancel. The row's bits are hashed once more before they are summed: in
+//     a sum of xors, values that move between rows leave the low bits alone.
 //   - A hash function of the server's is used only where its C source shows
 //     that it sees the whole value. hash_numeric ignores the sign and the
 //     scale, hashint8 and the timestamp hashes fold 64 bits into 32, an

@@ -171,10 +171,10 @@ func kindsSQL(major int, twist bool) string {
 	// A NaN with a sign, and an array whose last NULL was overwritten, are the
 	// same values with other bits.
 	if twist {
-		b.WriteString("INSERT INTO kinds (id, f8, f4, af, ai) VALUES (100, 'NaN', 'NaN', '{NaN,1}', '{1,2}');\n")
+		b.WriteString("INSERT INTO kinds (id, f8, f4, af, ai) VALUES (100, 'NaN', 'NaN', '{NaN,1}', '{1,2}'), (101, 0, 0, '{1,2}', '{}');\n")
 	} else {
-		b.WriteString("INSERT INTO kinds (id, f8, f4, af, ai) VALUES (100, 'Infinity'::float8 - 'Infinity'::float8, 'Infinity'::float4 - 'Infinity'::float4, ARRAY['Infinity'::float8 - 'Infinity'::float8, NULL], '{1,NULL}');\n" +
-			"UPDATE kinds SET af[2] = 1, ai[2] = 2 WHERE id = 100;\n")
+		b.WriteString("INSERT INTO kinds (id, f8, f4, af, ai) VALUES (100, 'Infinity'::float8 - 'Infinity'::float8, 'Infinity'::float4 - 'Infinity'::float4, ARRAY['Infinity'::float8 - 'Infinity'::float8, NULL], '{1,NULL}'), (101, 0, 0, '{1,NULL}', '{}');\n" +
+			"UPDATE kinds SET af[2] = id - 99, ai[2] = 2 WHERE id = 100; UPDATE kinds SET af[2] = 2 WHERE id = 101;\n")
 	}
 	return b.String()
 }

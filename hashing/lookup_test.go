@@ -43,7 +43,10 @@ func plan(t *testing.T, dsn string, st postgres.Statement) string {
 // TestLookupReadsTheIndex: a handful of keys must not read a whole table, for
 // no type of key.
 func TestLookupReadsTheIndex(t *testing.T) {
-	const n = 30000
+	n := 30000
+	if testing.Short() {
+		n = 6000
+	}
 	keys := []struct{ name, columns, key, rows string }{
 		{"int8", "id int8", "id", "g"},
 		{"composite", "a int4, b text", "b, a", "g % 100, 'k' || g"},
@@ -51,6 +54,7 @@ func TestLookupReadsTheIndex(t *testing.T) {
 		{"bpchar", "id char(12)", "id", "'k' || g"},
 		{"domain", "id num", "id", "g"},
 		{"chardomain", "id word", "id", "'k' || g"},
+		{"feeling", "id feel, n int4", "id, n", "CASE g % 2 WHEN 0 THEN 'sad' ELSE 'ok' END::feel, g"},
 		{"uuid", "id uuid", "id", "pg_catalog.md5(g::text)::uuid"},
 		{"name", "id name", "id", "'k' || g"},
 		{"numeric", "id numeric", "id", "g / 10.0"},
@@ -58,13 +62,13 @@ func TestLookupReadsTheIndex(t *testing.T) {
 		{"bytes", "id bytea", "id", "pg_catalog.decode(pg_catalog.md5(g::text), 'hex')"},
 	}
 	var b strings.Builder
-	b.WriteString("SET client_min_messages = warning; CREATE EXTENSION citext; CREATE DOMAIN num AS int8; CREATE DOMAIN word AS varchar(20);\n")
+	b.WriteString("SET client_min_messages = warning; CREATE EXTENSION citext; CREATE DOMAIN num AS int8; CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN feel AS mood; CREATE DOMAIN word AS varchar(20);\n")
 	for _, k := range keys {
 		fmt.Fprintf(&b, "CREATE TABLE by_%[1]s (%[2]s, v text, PRIMARY KEY (%[3]s));\nINSERT INTO by_%[1]s SELECT %[4]s, 'v' FROM generate_series(1, %[5]d) g;\nANALYZE by_%[1]s;\n", k.name, k.columns, k.key, k.rows, n)
 	}
 	fmt.Fprintf(&b, `CREATE TABLE by_part (id int8, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
-CREATE TABLE part1 PARTITION OF by_part FOR VALUES FROM (MINVALUE) TO (15000);
-CREATE TABLE part2 PARTITION OF by_part FOR VALUES FROM (15000) TO (MAXVALUE);
+CREATE TABLE part1 PARTITION OF by_part FOR VALUES FROM (MINVALUE) TO (5000);
+CREATE TABLE part2 PARTITION OF by_part FOR VALUES FROM (5000) TO (MAXVALUE);
 INSERT INTO by_part SELECT g, 'v' FROM generate_series(1, %d) g; ANALYZE by_part;`, n)
 	versions := []int{11, 18}
 	if testing.Short() {
@@ -91,12 +95,18 @@ INSERT INTO by_part SELECT g, 'v' FROM generate_series(1, %d) g; ANALYZE by_part
 							return nil
 						})
 					})
-					if len(wanted) < 100 {
+					if len(wanted) < 40 {
 						t.Fatalf("only %d keys", len(wanted))
 					}
 					absent := slices.Clone(wanted[0])
-					absent[0] = map[bool]string{true: "ffffffff-ffff-ffff-ffff-ffffffffffff", false: "0"}[strings.Contains(table.Name, "uuid")]
-					absent[0] = map[bool]string{true: "2222-02-02", false: absent[0]}[strings.Contains(table.Name, "instant")]
+					switch last := &absent[len(absent)-1]; {
+					case strings.Contains(table.Name, "uuid"):
+						*last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+					case strings.Contains(table.Name, "instant"):
+						*last = "2222-02-02"
+					default:
+						*last = "0"
+					}
 					states := p.lookup(t, d, postgres.Target, append(wanted, absent)...)
 					for i, st := range states[:len(wanted)] {
 						if !st.Present || !slices.Equal(st.Key, wanted[i]) || st.Version == "" {

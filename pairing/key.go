@@ -13,6 +13,7 @@ import (
 // enforces may be ambiguous on the other, and is none.
 func (p *Pair) chooseKey(t *Table, asked []string) error {
 	var tried []string
+	differs := false
 	for _, ix := range t.Source.Indexes {
 		if len(asked) > 0 && !slices.Equal(ix.Columns, asked) {
 			continue
@@ -20,7 +21,8 @@ func (p *Pair) chooseKey(t *Table, asked []string) error {
 		if !ix.Unique {
 			continue
 		}
-		key, why := t.key(ix)
+		key, why, lacking := t.key(ix)
+		differs = differs || lacking
 		if key != nil {
 			t.Key = key
 			t.KeyReason = "primary key"
@@ -42,31 +44,34 @@ func (p *Pair) chooseKey(t *Table, asked []string) error {
 	t.KeyReason = "no primary key and no unique index without nulls"
 	if len(tried) > 0 {
 		t.KeyReason = strings.Join(tried, "; ")
+	}
+	if differs {
 		p.differ(t, Difference{Kind: "no_common_key", Object: t.Name, Target: t.KeyReason})
 	}
 	return nil
 }
 
-// key makes a key of a source index, or says why it is none.
-func (t *Table) key(ix *postgres.Index) (*Key, string) {
-	key := &Key{Name: ix.Name, Primary: ix.Primary}
+// key makes a key of a source index, or says why it is none; lacking tells
+// that it would be one, but for the target.
+func (t *Table) key(ix *postgres.Index) (key *Key, why string, lacking bool) {
+	key = &Key{Name: ix.Name, Primary: ix.Primary}
 	twin := t.twin(ix)
 	for i, name := range ix.Columns {
 		c := t.column(name)
 		switch {
 		case c == nil:
-			return nil, fmt.Sprintf("column %s of key %s cannot be compared", name, ix.Name)
+			return nil, fmt.Sprintf("column %s of key %s cannot be compared", name, ix.Name), false
 		case !c.Source.NotNull:
-			return nil, fmt.Sprintf("unique index %s allows nulls in %s", ix.Name, name)
+			return nil, fmt.Sprintf("unique index %s allows nulls in %s", ix.Name, name), false
 		case twin == nil:
-			return nil, fmt.Sprintf("the target has no unique index on (%s)", strings.Join(ix.Columns, ", "))
+			return nil, fmt.Sprintf("the target has no unique index on (%s)", strings.Join(ix.Columns, ", ")), true
 		case !c.Target.NotNull:
-			return nil, fmt.Sprintf("the target allows nulls in %s", name)
+			return nil, fmt.Sprintf("the target allows nulls in %s", name), true
 		}
 		at := slices.Index(twin.Columns, name)
 		key.Columns = append(key.Columns, KeyColumn{Column: c, EqualSource: ix.EqualOp[i], EqualTarget: twin.EqualOp[at]})
 	}
-	return key, ""
+	return key, "", false
 }
 
 // twin finds the target's unique index over the same set of columns.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -282,34 +283,31 @@ type SequenceState struct {
 	IsCalled  bool
 }
 
-// ReadSequences reads the state of all given sequences in one statement:
-// one row each, so that no column limit stands in the way of thousands.
+// sequenceBatch is how many sequences one statement reads. The planner's work
+// grows with the square of their number, and each holds a lock: 3000 in one
+// statement take PostgreSQL 15 ten seconds, in fifteen a fifth of one.
+const sequenceBatch = 200
+
+// ReadSequences reads the state of all given sequences, some hundred in a
+// statement.
 func (db *DB) ReadSequences(ctx context.Context, sequences []*Sequence) (map[uint32]SequenceState, error) {
 	states := make(map[uint32]SequenceState, len(sequences))
-	if len(sequences) == 0 {
-		return states, nil
-	}
-	parts := make([]string, len(sequences))
-	for i, q := range sequences {
-		parts[i] = fmt.Sprintf("SELECT %d::pg_catalog.int8, last_value, is_called FROM %s", q.OID, Ident(q.Schema, q.Name))
-	}
-	err := db.Read(ctx, "sequences", func(ctx context.Context, s *Session) error {
-		return s.Each(ctx, Statement{SQL: unionAll(parts)}, func(r Row) error {
-			states[uint32(r.Int(0))] = SequenceState{r.Int(1), r.Bool(2)}
-			return nil
+	for batch := range slices.Chunk(sequences, sequenceBatch) {
+		parts := make([]string, len(batch))
+		for i, q := range batch {
+			parts[i] = fmt.Sprintf("SELECT %d::pg_catalog.int8, last_value, is_called FROM %s", q.OID, Ident(q.Schema, q.Name))
+		}
+		err := db.Read(ctx, "sequences", func(ctx context.Context, s *Session) error {
+			return s.Each(ctx, Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r Row) error {
+				states[uint32(r.Int(0))] = SequenceState{r.Int(1), r.Bool(2)}
+				return nil
+			})
 		})
-	})
-	return states, err
-}
-
-// unionAll joins selects as a balanced tree: a plain chain of thousands nests
-// as deep as it is long and hits the server's stack limit.
-func unionAll(selects []string) string {
-	if len(selects) == 1 {
-		return selects[0]
+		if err != nil {
+			return states, err
+		}
 	}
-	half := len(selects) / 2
-	return "(" + unionAll(selects[:half]) + ")\nUNION ALL (" + unionAll(selects[half:]) + ")"
+	return states, nil
 }
 
 // char reads a "char" column; 0 for the empty one.

@@ -138,6 +138,8 @@ func (db *DB) unreachable(err error) string {
 		return fmt.Sprintf("there is no database %q at %s; check the name in the connection string", cfg.Database, where)
 	case errors.As(err, &pg) && pg.Code == codeTooManyConnections:
 		return fmt.Sprintf("the server at %s has no connection left for user %q: %s (SQLSTATE %s); lower --concurrency, or raise the limit", where, cfg.User, pg.Message, pg.Code)
+	case errors.As(err, &pg) && pg.Code == codeInsufficientPrivilege:
+		return fmt.Sprintf("user %q may not connect to database %q at %s (SQLSTATE %s); run there: GRANT CONNECT ON DATABASE %s TO %s", cfg.User, cfg.Database, where, pg.Code, Ident(cfg.Database), Ident(cfg.User))
 	case errors.As(err, &pg):
 		return fmt.Sprintf("the server at %s said: %s (SQLSTATE %s)", where, pg.Message, pg.Code)
 	case errors.As(err, &dns):

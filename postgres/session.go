@@ -90,8 +90,18 @@ func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Se
 		_ = s.exec(clean, "ROLLBACK")
 		return err
 	}
-	if err := s.exec(ctx, "COMMIT"); err != nil {
+	return s.commit(ctx)
+}
+
+// commit ends the transaction. The server answers ROLLBACK where a statement
+// had failed: whoever overlooked that is told here.
+func (s *Session) commit(ctx context.Context) error {
+	results, err := s.conn.Exec(ctx, "COMMIT").ReadAll()
+	if err != nil {
 		return s.wrap("commit", err)
+	}
+	if len(results) != 1 || results[0].CommandTag.String() != "COMMIT" {
+		return fmt.Errorf("%s: commit: the server did not confirm it", s.db.side)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,8 +11,8 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 )
 
-// longestValue is how many characters of a key value or a column value are
-// shown; the JSON report has them whole.
+// longestValue is how many terminal columns of a key value or a column value
+// are shown; the JSON report has them whole.
 const longestValue = 160
 
 // ident makes a name from a database safe to show anywhere: what a terminal
@@ -53,22 +54,6 @@ func escaped(s string, double bool) string {
 // marks, zero widths) and for every space but the ASCII one.
 func unsafeRune(r rune) bool { return !strconv.IsPrint(r) }
 
-// value shows a key or column value. What would be ambiguous bare (empty,
-// blanks at the ends, separators, escapes, the word NULL) is quoted.
-func value(s string) string {
-	cut := ""
-	if n := utf8.RuneCountInString(s); n > longestValue {
-		s = firstRunes(s, longestValue)
-		cut = fmt.Sprintf("… (%s characters)", count(int64(n)))
-	}
-	bare := s != "" && s != "NULL" && strings.TrimSpace(s) == s && utf8.ValidString(s) &&
-		!strings.ContainsAny(s, `"\,=`) && !strings.ContainsFunc(s, unsafeRune)
-	if bare {
-		return s + cut
-	}
-	return strconv.Quote(s) + cut
-}
-
 // firstRunes cuts between characters. Bytes that are no UTF-8 count as one
 // character each, and are kept.
 func firstRunes(s string, n int) string {
@@ -81,16 +66,19 @@ func firstRunes(s string, n int) string {
 	return s
 }
 
-// keyText shows a key: id=42, or a=1, b=2 in the order of the names.
-func keyText(key map[string]string) string {
+// keyText shows a key: id=42, or b=1, a=2 in the given order of its columns.
+// Columns that the order does not name, all of them in reports that were
+// saved without it, follow by name.
+func keyText(key map[string]string, order []string) string {
 	if len(key) == 0 {
 		return "(no key)"
 	}
 	names := make([]string, 0, len(key))
-	for n := range key {
-		names = append(names, n)
+	for _, n := range slices.Concat(order, slices.Sorted(maps.Keys(key))) {
+		if _, ok := key[n]; ok && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
 	}
-	slices.Sort(names)
 	for i, n := range names {
 		names[i] = ident(n) + "=" + value(key[n])
 	}

@@ -34,7 +34,7 @@ func table(name string, rows, chunks int64) checker.TableResult {
 		Name: name, Verdict: checker.Match,
 		Rows:   checker.RowCounts{Source: ptr(rows), Target: ptr(rows)},
 		Chunks: checker.ChunkCounts{Planned: chunks, Compared: chunks, Strip: strings.Repeat("=", int(min(chunks, 120)))},
-		Digest: "pushdown", Plan: "ranges",
+		Digest: "pushdown", Plan: "ranges", Key: []string{"id"},
 		Columns:  []checker.ColumnForm{{Name: "id", Form: "int8"}, {Name: "note", Form: "text"}},
 		Findings: []checker.Finding{},
 	}
@@ -83,7 +83,7 @@ func mismatchResult() *checker.Result {
 	add(r, auditTable())
 	refunds := table("public.refunds", 0, 0)
 	refunds.Verdict, refunds.Rows, refunds.Digest, refunds.Plan = checker.Mismatch, checker.RowCounts{}, "", ""
-	refunds.Columns, refunds.Notes = []checker.ColumnForm{}, []string{"on the source only"}
+	refunds.Key, refunds.Columns, refunds.Notes = nil, []checker.ColumnForm{}, []string{"on the source only"}
 	add(r, refunds)
 	sessions := table("public.sessions", 812_004, 40)
 	sessions.Verdict, sessions.Chunks.Compared, sessions.Plan = checker.Unproven, 38, "sweep"
@@ -118,20 +118,30 @@ func ordersTable() checker.TableResult {
 	t.FindingsTotal = 903
 	t.Columns = append(t.Columns, checker.ColumnForm{Name: "total", Form: "output", Why: "the target's type is text"})
 	t.Findings = []checker.Finding{
-		{Kind: checker.KindMissing, Key: map[string]string{"id": "42"}},
+		{Kind: checker.KindMissing, Key: map[string]string{"id": "42"}, Values: []checker.ColumnValues{
+			{Name: "id", Source: ptr("42")}, {Name: "note", Source: nil}, {Name: "total", Source: ptr("18.50")},
+		}},
 		{Kind: checker.KindDifferent, Key: map[string]string{"id": "7"}, Columns: []string{"note", "total"},
 			Values: []checker.ColumnValues{
 				{Name: "note", Source: ptr("second half, before noon; ring twice"), Target: nil},
 				{Name: "total", Source: ptr("10.00"), Target: ptr("10.01")},
 			}},
-		{Kind: checker.KindExtra, Key: map[string]string{"id": "2000115"}},
+		{Kind: checker.KindDifferent, Key: map[string]string{"id": "8"}, Columns: []string{"note"},
+			Values: []checker.ColumnValues{
+				{Name: "note", Source: ptr(strings.Repeat("and again ", 40) + "left at the door"), Target: ptr(strings.Repeat("and again ", 40) + "left at the desk")},
+			}},
+		{Kind: checker.KindDifferent, Key: map[string]string{"id": "9"}, Columns: []string{"note"},
+			Values: []checker.ColumnValues{{Name: "note", Source: ptr("café"), Target: ptr("cafe\u0301")}}},
+		{Kind: checker.KindExtra, Key: map[string]string{"id": "2000115"}, Values: []checker.ColumnValues{
+			{Name: "id", Target: ptr("2000115")}, {Name: "note", Target: ptr("call, then ring")}, {Name: "total", Target: nil},
+		}},
 	}
 	return t
 }
 
 func auditTable() checker.TableResult {
 	t := table("public.audit_log", 9_000, 4)
-	t.Verdict, t.Digest, t.Plan = checker.Mismatch, "stream", "multiset"
+	t.Verdict, t.Digest, t.Plan, t.Key = checker.Mismatch, "stream", "multiset", nil
 	t.Chunks.Strip = "=x=="
 	t.FindingsTotal = 2
 	t.Notes = []string{"no key: compared as a multiset"}
@@ -174,6 +184,7 @@ func manyResult() *checker.Result {
 			t.Rows = checker.RowCounts{Source: ptr(int64(4_123_456_789)), Target: ptr(int64(4_123_456_788))}
 			t.Chunks = checker.ChunkCounts{Planned: 41_234, Compared: 41_234, Strip: strings.Repeat("=", 60) + "x" + strings.Repeat("=", 59)}
 			t.Verdict, t.FindingsTotal = checker.Mismatch, 1
+			t.Key = []string{"tenant", "invoice"}
 			t.Findings = []checker.Finding{{Kind: checker.KindMissing, Key: map[string]string{"tenant": "9", "invoice": "2019-000412"}}}
 		case i%13 == 5:
 			t.Verdict, t.Digest, t.Plan, t.Error = checker.Unproven, "", "", "source: read: permission denied (SQLSTATE 42501)"
@@ -203,10 +214,12 @@ func hostileResult() *checker.Result {
 	r.Coverage.Excluded = []checker.Skipped{{Object: h, Reason: h}}
 	t := ordersTable()
 	t.Name, t.Digest, t.Plan, t.Error, t.Notes = h, h, h, h, []string{h}
-	t.Chunks.Strip = h
+	t.Chunks.Strip, t.Key = h, []string{h, "b"}
 	t.Columns = []checker.ColumnForm{{Name: h, Form: h, Why: h}}
-	t.Findings = []checker.Finding{{Kind: h, Key: map[string]string{h: h, "b": ""}, Columns: []string{h},
-		Values: []checker.ColumnValues{{Name: h, Source: &h, Target: &h}}}}
+	t.Findings = []checker.Finding{
+		{Kind: h, Key: map[string]string{h: h, "b": ""}, Columns: []string{h}, Values: []checker.ColumnValues{{Name: h, Source: &h, Target: ptr(h + "x")}}},
+		{Kind: checker.KindExtra, Key: map[string]string{h: "1"}, Values: []checker.ColumnValues{{Name: h, Target: &h}}},
+	}
 	add(r, t)
 	r.Sequences = append(r.Sequences,
 		checker.SequenceResult{Name: h, Verdict: checker.Mismatch, Finding: h, Detail: h},

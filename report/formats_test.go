@@ -97,13 +97,61 @@ func TestKeyText(t *testing.T) {
 		`name="\xff"`:      {"name": "\xff"},
 		`name="C:\\dir"`:   {"name": `C:\dir`},
 		`name=naïve ☃`:     {"name": "naïve ☃"},
+		`name="a \x20b"`:   {"name": "a  b"},
+		`name="…a"`:        {"name": "…a"},
 		"(no key)":         {},
 		`name="\u202eabc"`: {"name": "\u202eabc"},
 		"name=" + strings.Repeat("é", longestValue) + "… (1,000 characters)": {"name": strings.Repeat("é", 1000)},
 	} {
-		if got := keyText(key); got != want {
+		if got := keyText(key, nil); got != want {
 			t.Errorf("%q reads %s, want %s", key, got, want)
 		}
+	}
+}
+
+// TestKeysStandInTheirOrder holds every human format to the key's own order.
+func TestKeysStandInTheirOrder(t *testing.T) {
+	key := map[string]string{"tenant": "9", "invoice": "12"}
+	for _, c := range []struct {
+		order []string
+		want  string
+	}{
+		{[]string{"tenant", "invoice"}, "tenant=9, invoice=12"},
+		{nil, "invoice=12, tenant=9"}, // saved before reports had the order
+		{[]string{"tenant", "lost", "tenant"}, "tenant=9, invoice=12"},
+	} {
+		if got := keyText(key, c.order); got != c.want {
+			t.Errorf("in the order %q it reads %s, want %s", c.order, got, c.want)
+		}
+		r := mismatchResult()
+		r.Tables[1].Key, r.Tables[1].Findings = c.order, []checker.Finding{{Kind: checker.KindMissing, Key: key}}
+		for _, f := range []Format{Text, HTML, Markdown, JUnit} {
+			if out := render(t, r, f, Options{}); !strings.Contains(out, c.want) {
+				t.Errorf("%s does not hold %s", f, c.want)
+			}
+		}
+	}
+}
+
+// TestNotedSequences: what is said and does not decide is not called a match
+// beside its finding, except for programs.
+func TestNotedSequences(t *testing.T) {
+	r := matchResult()
+	r.Sequences[1].Finding, r.Sequences[1].Detail = "behind", "the target stands at 1, the source at 9"
+	for f, want := range map[Format]string{
+		Text:     "\n  noted      public.orders_id_seq: behind: ",
+		HTML:     `<span class="badge noted">noted</span><span><code>public.orders_id_seq</code> behind: `,
+		Markdown: "\n- noted `public.orders_id_seq` behind: ",
+		JSON:     `"name": "public.orders_id_seq",` + "\n      \"verdict\": \"match\"",
+		JUnit:    `<testcase classname="pgparity.sequences" name="public.orders_id_seq"></testcase>`,
+	} {
+		if out := render(t, r, f, Options{}); !strings.Contains(out, want) {
+			t.Errorf("%s does not hold %q:\n%s", f, want, out)
+		}
+	}
+	r.Verdict, r.Sequences[1].Verdict = checker.Mismatch, checker.Mismatch // --strict
+	if out := render(t, r, Text, Options{}); strings.Contains(out, "noted") || !strings.Contains(out, "  mismatch   public.orders_id_seq") {
+		t.Errorf("a finding that decides is noted only:\n%s", out)
 	}
 }
 

@@ -107,7 +107,7 @@ func writeHTML(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 	loud, quiet := telling(r.Sequences)
 	for i := range loud {
 		s := &loud[i]
-		p.Sequences = append(p.Sequences, htmlLine{s.Verdict.String(), ident(s.Name), sequenceText(s)})
+		p.Sequences = append(p.Sequences, htmlLine{sequenceWord(s), ident(s.Name), sequenceText(s)})
 	}
 	if quiet > 0 {
 		p.QuietSeqs = plural(int64(quiet), "sequence matches", "sequences match")
@@ -211,11 +211,7 @@ func htmlFindingsOf(r *checker.Result) []htmlFindings {
 		}
 		for i := range t.Findings {
 			f := &t.Findings[i]
-			row := htmlFinding{Kind: kindText(f), Text: findingText(f)}
-			for _, v := range f.Values {
-				row.Values = append(row.Values, valuesText(v))
-			}
-			h.Rows = append(h.Rows, row)
+			h.Rows = append(h.Rows, htmlFinding{Kind: kindText(f), Text: findingText(&t, f), Values: valuesOf(f)})
 		}
 		out = append(out, h)
 	}

@@ -139,10 +139,8 @@ func tableBody(t *checker.TableResult) []string {
 	var lines []string
 	for i := range t.Findings {
 		f := &t.Findings[i]
-		lines = append(lines, f.Kind+" "+findingText(f))
-		for _, v := range f.Values {
-			lines = append(lines, valuesText(v))
-		}
+		lines = append(lines, f.Kind+" "+findingText(t, f))
+		lines = append(lines, valuesOf(f)...)
 	}
 	if more := moreFindings(t, len(t.Findings)); more != "" {
 		lines = append(lines, more)

@@ -121,9 +121,9 @@ func mdFindingsOf(t *checker.TableResult) string {
 	shown := min(len(t.Findings), listedRows)
 	for i := range t.Findings[:shown] {
 		f := &t.Findings[i]
-		fmt.Fprintf(&b, "- %s %s\n", mdText(kindText(f)), mdCode(findingText(f)))
-		for _, v := range f.Values {
-			fmt.Fprintf(&b, "  - %s\n", mdCode(valuesText(v)))
+		fmt.Fprintf(&b, "- %s %s\n", mdText(kindText(f)), mdCode(findingText(t, f)))
+		for _, line := range valuesOf(f) {
+			fmt.Fprintf(&b, "  - %s\n", mdCode(line))
 		}
 	}
 	if more := moreFindings(t, shown); more != "" {
@@ -142,7 +142,7 @@ func mdSequences(r *checker.Result) string {
 	b.WriteString("**Sequences**\n\n")
 	for i := range loud {
 		s := &loud[i]
-		fmt.Fprintf(&b, "- %s %s %s\n", s.Verdict, mdCode(ident(s.Name)), mdText(sequenceText(s)))
+		fmt.Fprintf(&b, "- %s %s %s\n", sequenceWord(s), mdCode(ident(s.Name)), mdText(sequenceText(s)))
 	}
 	if quiet > 0 {
 		fmt.Fprintf(&b, "- %s\n", plural(int64(quiet), "sequence matches", "sequences match"))

@@ -2,13 +2,8 @@ package report
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/pgparity/pgparity/checker"
 )
@@ -83,6 +78,10 @@ func (p *textPage) rowTable(r *checker.RowPair) {
 	}
 	name = min(name, p.Width/4)
 	cell := (p.Width - 4 - name - 4) / 2
+	values := shape{limit: cell * valueLines, noteFits: true, hint: "; --full", reserved: noRow}
+	if p.Verbose {
+		values.limit = 0
+	}
 	line := func(mark, column, source, target string) {
 		p.WriteString(strings.TrimRight(pad(mark, 4)+pad(column, name)+"  "+pad(source, cell)+"  "+target, " ") + "\n")
 	}
@@ -96,7 +95,7 @@ func (p *textPage) rowTable(r *checker.RowPair) {
 		case !c.Compared:
 			mark = "  ?"
 		}
-		source, target := p.valuePair(c, cell)
+		source, target := values.pair(c.Source, c.Target)
 		left, right := rowCell(r.Source && c.Why != "on the target only", source, cell), rowCell(r.Target && c.Why != "missing on the target", target, cell)
 		for i := range max(len(left), len(right)) {
 			column := ""
@@ -118,11 +117,13 @@ func at(lines []string, i int) string {
 
 func pad(s string, n int) string { return s + strings.Repeat(" ", max(n-width(s), 0)) }
 
-// rowCell breaks a value into lines; a side without the row or the column
-// has a dash, which no value prints as.
+// noRow stands for a side without the row or the column; no value prints so.
+const noRow = "—"
+
+// rowCell breaks a value into lines.
 func rowCell(there bool, text string, n int) []string {
 	if !there {
-		return []string{"—"}
+		return []string{noRow}
 	}
 	var lines []string
 	for text != "" {
@@ -130,83 +131,4 @@ func rowCell(there bool, text string, n int) []string {
 		lines, text = append(lines, head), text[len(head):]
 	}
 	return lines
-}
-
-// valuePair shows a column's two values so that what tells them apart can be
-// seen: long ones around the first difference, and by escapes where two
-// spellings of one letter would look the same.
-func (p *textPage) valuePair(c checker.RowColumn, cell int) (source, target string) {
-	show := shownValue
-	if c.Source != nil && c.Target != nil && *c.Source != *c.Target && norm.NFKC.String(*c.Source) == norm.NFKC.String(*c.Target) {
-		show = strconv.QuoteToASCII
-	}
-	from := 0
-	if c.Source != nil && c.Target != nil && c.Differs {
-		from = firstDifference(*c.Source, *c.Target)
-	}
-	one := func(v *string) string {
-		if v == nil {
-			return "NULL"
-		}
-		if p.Verbose {
-			return show(*v)
-		}
-		return window(*v, from, cell*valueLines, show)
-	}
-	return one(c.Source), one(c.Target)
-}
-
-// shownValue is value without its limit.
-func shownValue(s string) string {
-	bare := s != "" && s != "NULL" && s != "—" && strings.TrimSpace(s) == s && utf8.ValidString(s) &&
-		!strings.ContainsAny(s, `"\`) && !strings.ContainsFunc(s, unsafeRune)
-	if bare {
-		return s
-	}
-	return strconv.Quote(s)
-}
-
-// window shows the part of a long value around the given byte.
-func window(s string, from, limit int, show func(string) string) string {
-	whole := show(s)
-	if width(whole) <= limit {
-		return whole
-	}
-	const before = 12 // characters of context ahead of the difference
-	start := 0
-	if from > limit/2 {
-		start = from
-		for n := 0; n < before && start > 0; n++ {
-			_, size := utf8.DecodeLastRuneInString(s[:start])
-			start -= size
-		}
-	}
-	note := fmt.Sprintf(" (%s characters; --full)", count(int64(utf8.RuneCountInString(s))))
-	room := max(limit-width(note)-4, 8)
-	part := firstRunes(s[start:], room)
-	for width(show(part)) > room && part != "" {
-		_, size := utf8.DecodeLastRuneInString(part)
-		part = part[:len(part)-size]
-	}
-	text := show(part)
-	if start > 0 {
-		text = "…" + text
-	}
-	if start+len(part) < len(s) {
-		text += "…"
-	}
-	return text + note
-}
-
-// firstDifference is the byte at which the first unlike character begins.
-func firstDifference(a, b string) int {
-	for i, r := range a {
-		if i >= len(b) {
-			return i
-		}
-		if other, _ := utf8.DecodeRuneInString(b[i:]); other != r {
-			return i
-		}
-	}
-	return min(len(a), len(b))
 }

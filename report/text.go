@@ -90,9 +90,9 @@ func (p *textPage) findings(r *checker.Result) {
 		p.item("", 2, "", p.bold(ident(t.Name))+"  "+plural(total(&t), "finding", "findings"))
 		for i := range t.Findings {
 			f := &t.Findings[i]
-			p.item("  "+kindText(f), detailColumns, "", findingText(f))
-			for _, v := range f.Values {
-				p.item("", detailColumns+2, "", valuesText(v))
+			p.item("  "+kindText(f), detailColumns, "", findingText(&t, f))
+			for _, line := range valuesOf(f) {
+				p.item("", detailColumns+2, "", line)
 			}
 		}
 		if more := moreFindings(&t, len(t.Findings)); more != "" {
@@ -109,8 +109,11 @@ func (p *textPage) sequences(r *checker.Result) {
 	loud, quiet := telling(r.Sequences)
 	for i := range loud {
 		s := &loud[i]
-		word := s.Verdict.String()
-		p.item("  "+p.paint(s.Verdict, word), detailColumns, "", ident(s.Name)+": "+sequenceText(s))
+		word := sequenceWord(s)
+		if word == s.Verdict.String() {
+			word = p.paint(s.Verdict, word)
+		}
+		p.item("  "+word, detailColumns, "", ident(s.Name)+": "+sequenceText(s))
 	}
 	switch {
 	case quiet > 0 && len(loud) > 0:

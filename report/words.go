@@ -150,9 +150,9 @@ func how(t *checker.TableResult) string {
 func kindText(f *checker.Finding) string           { return shorten(prose(f.Kind), 9) }
 func severityText(f *checker.SchemaFinding) string { return shorten(prose(f.Severity), 5) }
 
-// findingText is a finding without its kind.
-func findingText(f *checker.Finding) string {
-	s := keyText(f.Key)
+// findingText is a finding of t without its kind.
+func findingText(t *checker.TableResult, f *checker.Finding) string {
+	s := keyText(f.Key, t.Key)
 	if f.Count != nil {
 		s += fmt.Sprintf(": %s on the source, %s on the target", count(f.Count.Source), count(f.Count.Target))
 	}
@@ -166,17 +166,6 @@ func findingText(f *checker.Finding) string {
 	return s
 }
 
-func valuesText(v checker.ColumnValues) string {
-	return fmt.Sprintf("%s: source %s, target %s", ident(v.Name), nullable(v.Source), nullable(v.Target))
-}
-
-func nullable(s *string) string {
-	if s == nil {
-		return "NULL"
-	}
-	return value(*s)
-}
-
 // moreFindings is the note below a capped list, "" when all are listed.
 func moreFindings(t *checker.TableResult, shown int) string {
 	more := total(t) - int64(shown)
@@ -188,6 +177,16 @@ func moreFindings(t *checker.TableResult, shown int) string {
 	default:
 		return "… and " + count(more) + " more"
 	}
+}
+
+// sequenceWord is a sequence's verdict, for people: one that has a finding
+// that does not decide is noted, for "match: behind" would read as a
+// contradiction.
+func sequenceWord(s *checker.SequenceResult) string {
+	if s.Verdict == checker.Match && s.Finding != "" {
+		return "noted"
+	}
+	return s.Verdict.String()
 }
 
 func sequenceText(s *checker.SequenceResult) string {

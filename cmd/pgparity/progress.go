@@ -74,6 +74,7 @@ func (p *progress) unitDone(e checker.Event) {
 	p.agreed += e.Compared - t.compared
 	t.compared, t.findings = e.Compared, e.Findings
 	t.done++
+	t.touched = p.now()
 	t.working = max(t.working-1, 0)
 }
 
@@ -100,7 +101,8 @@ func (p *progress) at(limit int) standing {
 	}
 	s.left = p.left(elapsed)
 	for _, t := range p.tables {
-		if t.working > 0 && t.done < t.planned {
+		// Between two of its units a table is still in work.
+		if t.done < t.planned && (t.working > 0 || t.done > 0 && p.now().Sub(t.touched) < time.Second) {
 			s.working = append(s.working, *t)
 		}
 	}

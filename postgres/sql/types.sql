@@ -29,7 +29,7 @@ SELECT t.oid, n.nspname, t.typname, t.typtype, t.typlen,
   pg_catalog.format_type(t.oid, -1),
   ARRAY(SELECT ca.atttypid FROM pg_catalog.pg_attribute ca
     WHERE t.typtype = 'c' AND ca.attrelid = t.typrelid AND ca.attnum > 0 AND NOT ca.attisdropped ORDER BY ca.attnum),
-  n.nspname = 'pg_catalog'
+  n.nspname = 'pg_catalog' AND t.oid < 16384 -- an extension may live there too
 FROM used u
 JOIN pg_catalog.pg_type t ON t.oid = u.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

@@ -1,5 +1,5 @@
 -- sum of a range
-SELECT 0, count(*), sum(pg_catalog.hashint4extended(0, 
+SELECT 0, count(*), sum(pg_catalog.hashint4extended(0,
     coalesce(pg_catalog.hashint4extended(t."tenant", '2507823519659483179'::pg_catalog.int8), '-1088132071824400846'::pg_catalog.int8)
   # coalesce(pg_catalog.hashint4extended('-623353669'::pg_catalog.int4, t."number" # '8938170355052732603'::pg_catalog.int8), '9163462448087756985'::pg_catalog.int8)
   # coalesce(pg_catalog.hashtextextended(t."total"::pg_catalog.text COLLATE pg_catalog."C", '-6007946324390008296'::pg_catalog.int8), '7878728542291264663'::pg_catalog.int8)
@@ -13,10 +13,10 @@ SELECT 0, count(*), sum(pg_catalog.hashint4extended(0,
 FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1;
 
 -- sums of two buckets of sixteen
-SELECT pg_catalog.hashint4extended(0, 
+SELECT pg_catalog.hashint4extended(0,
     pg_catalog.hashint4extended(t."tenant", '-7529054826528119832'::pg_catalog.int8)
   # pg_catalog.hashint4extended('-669786127'::pg_catalog.int4, t."number" # '4126379031414431729'::pg_catalog.int8)) & 15,
-  count(*), sum(pg_catalog.hashint4extended(0, 
+  count(*), sum(pg_catalog.hashint4extended(0,
     coalesce(pg_catalog.hashint4extended(t."tenant", '2507823519659483179'::pg_catalog.int8), '-1088132071824400846'::pg_catalog.int8)
   # coalesce(pg_catalog.hashint4extended('-623353669'::pg_catalog.int4, t."number" # '8938170355052732603'::pg_catalog.int8), '9163462448087756985'::pg_catalog.int8)
   # coalesce(pg_catalog.hashtextextended(t."total"::pg_catalog.text COLLATE pg_catalog."C", '-6007946324390008296'::pg_catalog.int8), '7878728542291264663'::pg_catalog.int8)
@@ -27,14 +27,14 @@ SELECT pg_catalog.hashint4extended(0,
   # coalesce(CASE WHEN t."due" > '-infinity'::pg_catalog.date AND t."due" < 'infinity'::pg_catalog.date THEN pg_catalog.hashint4extended(t."due" - '2000-01-01'::pg_catalog.date, '-1006227081167003178'::pg_catalog.int8) ELSE pg_catalog.hashtextextended(t."due"::pg_catalog.text COLLATE pg_catalog."C", '-1006227081167003178'::pg_catalog.int8) END, '-768737818673040318'::pg_catalog.int8)
   # coalesce(CASE WHEN t."ratio" = '0'::pg_catalog.float8 OR t."ratio" = 'NaN'::pg_catalog.float8 THEN pg_catalog.hashtextextended(t."ratio"::pg_catalog.text COLLATE pg_catalog."C", '-1389713928320214544'::pg_catalog.int8) ELSE pg_catalog.hashfloat8extended(t."ratio", '-1389713928320214544'::pg_catalog.int8) END, '-7808626760575140970'::pg_catalog.int8)
   # coalesce(pg_catalog.hashtextextended(t."mood"::pg_catalog.text COLLATE pg_catalog."C", '-3468532124650630025'::pg_catalog.int8), '4911435274025696011'::pg_catalog.int8)))
-FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1 AND (pg_catalog.hashint4extended(0, 
+FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1 AND (pg_catalog.hashint4extended(0,
     pg_catalog.hashint4extended(t."tenant", '-7529054826528119832'::pg_catalog.int8)
   # pg_catalog.hashint4extended('-669786127'::pg_catalog.int4, t."number" # '4126379031414431729'::pg_catalog.int8)) & 15) = ANY ('{3,7}'::pg_catalog.int8[])
 GROUP BY 1;
 
 -- rows of two buckets of sixteen
 SELECT t."tenant", t."number",
-  pg_catalog.hashint4extended(0, 
+  pg_catalog.hashint4extended(0,
     coalesce(pg_catalog.hashint4extended(t."tenant", '2507823519659483179'::pg_catalog.int8), '-1088132071824400846'::pg_catalog.int8)
   # coalesce(pg_catalog.hashint4extended('-623353669'::pg_catalog.int4, t."number" # '8938170355052732603'::pg_catalog.int8), '9163462448087756985'::pg_catalog.int8)
   # coalesce(pg_catalog.hashtextextended(t."total"::pg_catalog.text COLLATE pg_catalog."C", '-6007946324390008296'::pg_catalog.int8), '7878728542291264663'::pg_catalog.int8)
@@ -45,7 +45,7 @@ SELECT t."tenant", t."number",
   # coalesce(CASE WHEN t."due" > '-infinity'::pg_catalog.date AND t."due" < 'infinity'::pg_catalog.date THEN pg_catalog.hashint4extended(t."due" - '2000-01-01'::pg_catalog.date, '-1006227081167003178'::pg_catalog.int8) ELSE pg_catalog.hashtextextended(t."due"::pg_catalog.text COLLATE pg_catalog."C", '-1006227081167003178'::pg_catalog.int8) END, '-768737818673040318'::pg_catalog.int8)
   # coalesce(CASE WHEN t."ratio" = '0'::pg_catalog.float8 OR t."ratio" = 'NaN'::pg_catalog.float8 THEN pg_catalog.hashtextextended(t."ratio"::pg_catalog.text COLLATE pg_catalog."C", '-1389713928320214544'::pg_catalog.int8) ELSE pg_catalog.hashfloat8extended(t."ratio", '-1389713928320214544'::pg_catalog.int8) END, '-7808626760575140970'::pg_catalog.int8)
   # coalesce(pg_catalog.hashtextextended(t."mood"::pg_catalog.text COLLATE pg_catalog."C", '-3468532124650630025'::pg_catalog.int8), '4911435274025696011'::pg_catalog.int8))
-FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1 AND (pg_catalog.hashint4extended(0, 
+FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1 AND (pg_catalog.hashint4extended(0,
     pg_catalog.hashint4extended(t."tenant", '-7529054826528119832'::pg_catalog.int8)
   # pg_catalog.hashint4extended('-669786127'::pg_catalog.int4, t."number" # '4126379031414431729'::pg_catalog.int8)) & 15) = ANY ('{3,7}'::pg_catalog.int8[]);
 
@@ -66,7 +66,7 @@ FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY AS w(k
   JOIN ONLY "public"."orders" AS t ON t."tenant" OPERATOR(pg_catalog.=) CAST(w.k1 AS integer) AND t."number" OPERATOR(pg_catalog.=) CAST(w.k2 AS bigint);
 
 -- handshake
-SELECT (SELECT pg_catalog.array_agg(pg_catalog.hashint4extended(0, v.c) ORDER BY v.i)
+SELECT (SELECT pg_catalog.array_agg(pg_catalog.hashint4extended(0,v.c) ORDER BY v.i)
 FROM (VALUES (0, CAST('0' AS pg_catalog.int8)),
   (1, CAST('-1' AS pg_catalog.int8)),
   (2, CAST('1' AS pg_catalog.int8)),
