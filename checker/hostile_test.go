@@ -40,7 +40,7 @@ var hostile = []struct {
 	{set: "default_transaction_deferrable = on"},
 	{set: "default_text_search_config = 'simple'"},
 	{set: "session_replication_role = 'replica'"},
-	{set: "statement_timeout = '20ms'"},
+	{set: "statement_timeout = '10ms'"},
 	{set: "lock_timeout = '1ms'"},
 	{set: "idle_in_transaction_session_timeout = '1ms'"},
 	{set: "work_mem = '64kB'"},
@@ -50,7 +50,7 @@ var hostile = []struct {
 	{since: 11, set: "jit_above_cost = 0"},
 	{before: 16, set: "force_parallel_mode = on"},
 	{since: 16, set: "debug_parallel_query = on"},
-	{since: 17, set: "transaction_timeout = '50ms'"},
+	{since: 17, set: "transaction_timeout = '20ms'"},
 }
 
 // evil shadows what a digest is made of, for whoever finds it first.
@@ -75,7 +75,7 @@ var evil = []string{
 const variety = `CREATE TABLE variety (id int PRIMARY KEY, f float8, f4 float4, b bytea, ts timestamptz, d date, i interval, n numeric, s text, a text[], fa float8[], j jsonb, r tstzrange, x xml, v tsvector);
 INSERT INTO variety SELECT g, g / 3.0, g / 7.0, decode(md5(g::text), 'hex'), '2024-02-03 04:05:06+00'::timestamptz + g * interval '1 hour', '2024-02-03'::date + g, g * interval '1 day 2 hours', g / 3.0, 'é\' || g,
   ARRAY['NULL', NULL, 'é' || g], ARRAY[g / 3.0], jsonb_build_object('é', g), tstzrange('2024-02-03 04:05:06+00'::timestamptz, NULL), xmlelement(name e, g::text), to_tsvector('english', 'running ' || g)
-FROM generate_series(1, 4000) g`
+FROM generate_series(1, 8000) g`
 
 func makeHostile(t *testing.T, server *pgcluster.Cluster, dbURL string) {
 	t.Helper()

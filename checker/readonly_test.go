@@ -52,6 +52,7 @@ func restricted(t *testing.T, conn *pgx.Conn) {
 func TestReadsOnly(t *testing.T) {
 	for _, major := range []int{10, 15, 18} {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			t.Parallel()
 			server := quiet(t, major)
 			readers(t, server)
 			world := []string{

@@ -139,6 +139,7 @@ func TestTroubles(t *testing.T) {
 	readers(t, servers[:]...)
 	for _, c := range troubles {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			made := [2]string{servers[0].TestDB(t, append(twoTables, c.source...)...), servers[1].TestDB(t, append(twoTables, c.target...)...)}
 			urls := made
 			if c.role != "" {

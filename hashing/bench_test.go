@@ -14,10 +14,10 @@ import (
 // what bounds it: reading the rows out (COPY to nowhere) and just counting.
 // Run it with -benchtime 5x on a machine that does nothing else.
 func BenchmarkSums(b *testing.B) {
-	const rows = 500_000
+	const rows = 300_000
 	db := pgcluster.Shared(b, 0).TestDB(b,
 		"CREATE TABLE narrow (id int8 PRIMARY KEY, customer int4, amount numeric(12,2), created timestamptz, status text)",
-		"INSERT INTO narrow SELECT g, g % 9973, (g % 1000000) / 100.0, '2024-01-01'::timestamptz + g * interval '1.000001 s', (ARRAY['paid','open','shipped','cancelled'])[1 + g % 4] FROM generate_series(1, 500000) g",
+		"INSERT INTO narrow SELECT g, g % 9973, (g % 1000000) / 100.0, '2024-01-01'::timestamptz + g * interval '1.000001 s', (ARRAY['paid','open','shipped','cancelled'])[1 + g % 4] FROM generate_series(1, 300000) g",
 		"VACUUM ANALYZE narrow")
 	p := join(b, db, db)
 	perRow := func(b *testing.B) { b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row") }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -79,7 +80,7 @@ func FuzzGlob(f *testing.F) {
 	f.Add("a*b?c", "aXbYc")
 	f.Add("*", "")
 	f.Fuzz(func(t *testing.T, pattern, s string) {
-		if len(pattern) > 100 || len(s) > 100 || strings.ToValidUTF8(pattern+s, "") != pattern+s {
+		if len(pattern) > 100 || len(s) > 100 || !utf8.ValidString(pattern) || !utf8.ValidString(s) {
 			t.Skip("skipped: names are short valid UTF-8")
 		}
 		quoted := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))

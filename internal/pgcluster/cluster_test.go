@@ -275,6 +275,10 @@ func TestPortTaken(t *testing.T) {
 	port := c.Port()
 	c.Kill()
 	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	for tries := 0; err != nil && tries < 100; tries++ { // a killed process lets go of its port in its own time
+		_ = pause(t.Context(), 50*time.Millisecond)
+		l, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
