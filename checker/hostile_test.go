@@ -3,6 +3,7 @@ package checker_test
 import (
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,8 +41,7 @@ var hostile = []struct {
 	{set: "default_transaction_deferrable = on"},
 	{set: "default_text_search_config = 'simple'"},
 	{set: "session_replication_role = 'replica'"},
-	{set: "statement_timeout = '10ms'"},
-	{set: "lock_timeout = '1ms'"},
+	{set: "statement_timeout = '1ms'"},
 	{set: "idle_in_transaction_session_timeout = '1ms'"},
 	{set: "work_mem = '64kB'"},
 	{set: "enable_indexscan = off"},
@@ -50,7 +50,6 @@ var hostile = []struct {
 	{since: 11, set: "jit_above_cost = 0"},
 	{before: 16, set: "force_parallel_mode = on"},
 	{since: 16, set: "debug_parallel_query = on"},
-	{since: 17, set: "transaction_timeout = '20ms'"},
 }
 
 // evil shadows what a digest is made of, for whoever finds it first.
@@ -75,7 +74,7 @@ var evil = []string{
 const variety = `CREATE TABLE variety (id int PRIMARY KEY, f float8, f4 float4, b bytea, ts timestamptz, d date, i interval, n numeric, s text, a text[], fa float8[], j jsonb, r tstzrange, x xml, v tsvector);
 INSERT INTO variety SELECT g, g / 3.0, g / 7.0, decode(md5(g::text), 'hex'), '2024-02-03 04:05:06+00'::timestamptz + g * interval '1 hour', '2024-02-03'::date + g, g * interval '1 day 2 hours', g / 3.0, 'é\' || g,
   ARRAY['NULL', NULL, 'é' || g], ARRAY[g / 3.0], jsonb_build_object('é', g), tstzrange('2024-02-03 04:05:06+00'::timestamptz, NULL), xmlelement(name e, g::text), to_tsvector('english', 'running ' || g)
-FROM generate_series(1, 8000) g`
+FROM generate_series(1, 4000) g`
 
 func makeHostile(t *testing.T, server *pgcluster.Cluster, dbURL string) {
 	t.Helper()
@@ -122,5 +121,32 @@ func TestHostileSettings(t *testing.T) {
 	got := table(res, "public.variety")
 	if res.Verdict != checker.Mismatch || got.FindingsTotal != 1 || got.Findings[0].Key["id"] != "77" || !cmp.Equal(got.Findings[0].Columns, []string{"ts"}) {
 		t.Errorf("damaged: %s: %q, %v", res.Verdict, res.Reasons, got.Findings)
+	}
+}
+
+// TestOwnPatience: how long a statement waits is the run's to say, not the
+// database's. Here a table is locked for longer than all of its timeouts.
+func TestOwnPatience(t *testing.T) {
+	source, target := pgcluster.Shared(t, 15).TestDB(t, twoTables[:2]...), pgcluster.Shared(t, 18).TestDB(t, twoTables[:2]...)
+	u, _ := url.Parse(target) // of TestDB
+	migration := connect(t, target)
+	for _, timeout := range []string{"lock_timeout", "statement_timeout", "transaction_timeout"} {
+		must(t, migration, "ALTER DATABASE "+pgx.Identifier{strings.TrimPrefix(u.Path, "/")}.Sanitize()+" SET "+timeout+" = '400ms'")
+	}
+	must(t, migration, `BEGIN`, `LOCK TABLE judged IN ACCESS EXCLUSIVE MODE`)
+	o := defaults()
+	var released sync.WaitGroup
+	defer released.Wait()
+	o.OnEvent = func(e checker.Event) {
+		if e.Kind == checker.RunPlanned {
+			released.Go(func() {
+				if _, err := migration.Exec(t.Context(), `SELECT pg_sleep(1); COMMIT`, pgx.QueryExecModeSimpleProtocol); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	if res := verify(t, source, target, o); res.Verdict != checker.Match {
+		t.Errorf("%s: %q", res.Verdict, res.Reasons)
 	}
 }

@@ -2,7 +2,9 @@ package checker
 
 import (
 	"context"
+	"slices"
 
+	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 )
 
@@ -44,7 +46,7 @@ func (r *run) addValues(ctx context.Context, tr *tableRun, f *Finding) error {
 		wanted[name] = true
 	}
 	for i, c := range tr.digest.Columns {
-		if len(wanted) > 0 && !wanted[c.Name] {
+		if len(wanted) > 0 && !wanted[c.Name] || r.o.HashKeys && tr.inKey(c.Name) {
 			continue
 		}
 		v := ColumnValues{Name: c.Name}
@@ -57,4 +59,9 @@ func (r *run) addValues(ctx context.Context, tr *tableRun, f *Finding) error {
 		f.Values = append(f.Values, v)
 	}
 	return nil
+}
+
+// inKey tells whether a column is part of the key that rows are named by.
+func (tr *tableRun) inKey(column string) bool {
+	return tr.digest.Keyed() && slices.ContainsFunc(tr.table.Key.Columns, func(k pairing.KeyColumn) bool { return k.Name == column })
 }

@@ -21,6 +21,7 @@ const (
 	codeInvalidAuthorization  = "28000"
 	codeInvalidCatalog        = "3D000"
 	codeTooManyConnections    = "53300"
+	codeFailedTransaction     = "25P02"
 )
 
 // Error is a failed reading on one side. It answers what a caller branches

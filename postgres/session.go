@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -62,6 +63,9 @@ func pinStatement(version int, statementTimeout time.Duration) string {
 	b.WriteString("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
 	// First, so that a short timeout of the role or database ends here.
 	fmt.Fprintf(&b, "; SET LOCAL statement_timeout = %d", statementTimeout.Milliseconds())
+	if version == 0 { // not known yet, and no SET is conditional
+		b.WriteString("; SELECT pg_catalog.set_config('transaction_timeout', '0', true) WHERE pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 170000")
+	}
 	for _, p := range pinned {
 		if version >= p.since {
 			b.WriteString("; SET LOCAL " + p.set)
@@ -80,7 +84,7 @@ func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Se
 	}
 	defer conn.Release()
 	s := &Session{db: db, conn: conn.Conn().PgConn(), tag: tag}
-	if err := s.exec(ctx, db.pin); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return s.wrap("begin", err)
 	}
 	if err := fn(ctx, s); err != nil {
@@ -91,6 +95,24 @@ func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Se
 		return err
 	}
 	return s.commit(ctx)
+}
+
+// beginTries is how often a transaction is begun before a timeout is believed.
+const beginTries = 5
+
+// begin opens the pinned transaction. A statement_timeout of the role or the
+// database that is no longer than a hiccup of the machine may end the very
+// statement that lifts it: then it is tried again.
+func (s *Session) begin(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := s.exec(ctx, s.db.pin)
+		var pg *pgconn.PgError
+		timedOut := errors.As(err, &pg) && (pg.Code == codeQueryCanceled || pg.Code == codeFailedTransaction)
+		if !timedOut || try == beginTries || ctx.Err() != nil {
+			return err
+		}
+		_ = s.exec(ctx, "ROLLBACK") // may time out as well: the next try then finds the transaction failed
+	}
 }
 
 // commit ends the transaction. The server answers ROLLBACK where a statement

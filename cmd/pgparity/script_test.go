@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 //	sql NAME STATEMENT|FILE…      runs statements in it as its superuser
 //	login VAR NAME ROLE           lets the role log in with the canary as its password; $VAR is its URL
 //	exits CODE COMMAND…           runs a command, which must exit with just that code
-//	start NAME COMMAND…           runs one in the background
+//	start NAME COMMAND…           runs one in the background, with $FROM and $TO in its environment
 //	interrupt NAME                sends it SIGINT
 //	finish NAME CODE              waits for its end; its output is stdout.NAME and stderr.NAME
 //	until NAME QUERY              waits until the query is true
@@ -208,7 +208,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	p := &process{cmd: exec.Command(path, args[2:]...), done: make(chan error, 1)}
 	p.cmd.Dir = ts.MkAbs(".")
-	p.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"))
+	p.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "FROM="+ts.Getenv("FROM"), "TO="+ts.Getenv("TO"))
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	ts.Check(p.cmd.Start())
 	go func() { p.done <- p.cmd.Wait() }()
