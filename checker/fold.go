@@ -132,7 +132,7 @@ func (r *run) finishPair(v *verdicts) {
 			r.result.Coverage.Skipped = append(r.result.Coverage.Skipped, Skipped{q.Name, q.Detail})
 		}
 	}
-	if len(r.tables) == 0 && len(r.result.Sequences) == 0 && len(r.result.Schema) == 0 {
+	if len(r.tables) == 0 && len(r.result.Sequences) == 0 {
 		v.unproven("nothing to compare: " + r.whyNothing())
 	}
 	if !r.o.has("ranges") && len(r.tables) > 0 {
@@ -144,6 +144,9 @@ func (r *run) finishPair(v *verdicts) {
 }
 
 func (r *run) whyNothing() string {
+	if len(r.pair.Tables) > 0 || len(r.pair.Sequences) > 0 {
+		return "the checks asked for compare no data"
+	}
 	if r.o.Pairing.Filter.Empty() {
 		return "the databases hold no tables or sequences that the checks ask for"
 	}

@@ -143,6 +143,11 @@ func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
 		return nil, err
 	}
 	r.pair = pair
+	if r.o.has("schema") {
+		if err := r.joinDefinitions(ctx); err != nil {
+			return nil, err
+		}
+	}
 	r.result.AsOfLSN, err = r.source.Position(ctx)
 	switch {
 	case postgres.Refused(err): // some providers revoke the function
@@ -151,6 +156,24 @@ func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
 		return nil, err
 	}
 	return hashing.Agree(ctx, r.source, r.target, pair.Tables, r.o.Digest)
+}
+
+// joinDefinitions compares what the tables are made of beside their columns.
+func (r *run) joinDefinitions(ctx context.Context) error {
+	var lists [2][]postgres.Definition
+	g, gctx := errgroup.WithContext(ctx)
+	for i, db := range []*postgres.DB{r.source, r.target} {
+		g.Go(func() error {
+			var err error
+			lists[i], err = db.ReadDefinitions(gctx)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	r.pair.JoinDefinitions(lists[0], lists[1])
+	return nil
 }
 
 // Join reads both catalogs and pairs them. An OperatorError is a mistake in

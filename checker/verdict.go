@@ -57,10 +57,10 @@ func severity(d pairing.Difference) string {
 	switch {
 	case d.Effect == pairing.Decisive:
 		return SeverityBlock
-	case d.Effect == pairing.Undecided, strings.HasPrefix(d.Kind, "column_"), d.Kind == "no_common_key":
-		return SeverityWarn
+	case d.Effect == pairing.Noted && strings.HasPrefix(d.Kind, "extra_"):
+		return SeverityInfo
 	}
-	return SeverityInfo
+	return SeverityWarn
 }
 
 // decides tells whether a difference makes a mismatch.
