@@ -142,7 +142,8 @@ func (l *link) fromServer() {
 		if _, err := io.ReadFull(in, head); err != nil {
 			return
 		}
-		message := append(head, make([]byte, binary.BigEndian.Uint32(head[1:])-4)...)
+		message := make([]byte, 1+binary.BigEndian.Uint32(head[1:]))
+		copy(message, head)
 		if _, err := io.ReadFull(in, message[5:]); err != nil {
 			return
 		}
@@ -186,6 +187,7 @@ func (l *link) strike() {
 		<-l.left
 	case stall:
 		<-l.left
+	case never, hangUp, byClient: // the end of the link is all there is to it
 	case garbage:
 		_, _ = tcp.Write([]byte("HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n"))
 	}

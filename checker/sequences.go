@@ -13,7 +13,7 @@ import (
 	"github.com/pgparity/pgparity/postgres"
 )
 
-// checkSequences compares all sequences: one statement a side.
+// checkSequences compares all sequences.
 func (r *run) checkSequences(ctx context.Context) {
 	var states [2]map[uint32]postgres.SequenceState
 	g, gctx := errgroup.WithContext(ctx)
@@ -25,15 +25,22 @@ func (r *run) checkSequences(ctx context.Context) {
 		})
 	}
 	err := g.Wait()
-	for _, q := range r.pair.Sequences {
-		res := SequenceResult{Name: q.Name}
+	results := make([]SequenceResult, len(r.pair.Sequences))
+	var judges errgroup.Group // each may look into a table, a round trip away
+	judges.SetLimit(max(r.o.Concurrency, 1))
+	for i, q := range r.pair.Sequences {
+		results[i].Name = q.Name
 		if err != nil {
-			res.Detail = reason(ctx, err)
-		} else {
-			r.judgeSequence(ctx, q, states, &res)
+			results[i].Detail = reason(ctx, err)
+			continue
 		}
-		r.result.Sequences = append(r.result.Sequences, res)
+		judges.Go(func() error {
+			r.judgeSequence(ctx, q, states, &results[i])
+			return nil
+		})
 	}
+	_ = judges.Wait() // what fails is said in the result
+	r.result.Sequences = results
 }
 
 // readable lists a side's sequences that the role may read: one that it may

@@ -257,6 +257,8 @@ func TestMistakes(t *testing.T) {
 	server := pgcluster.Shared(t, 15)
 	partitioned := []string{`CREATE TABLE days (day date) PARTITION BY RANGE (day)`, `CREATE TABLE may PARTITION OF days FOR VALUES FROM ('2024-05-01') TO ('2024-06-01')`}
 	source, target := server.TestDB(t, partitioned...), server.TestDB(t, partitioned...)
+	readers(t, server)
+	must(t, connect(t, source), `REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC`)
 	leaf := defaults()
 	leaf.Pairing.Filter.Tables = []string{"may"}
 	for _, c := range []struct {
@@ -267,6 +269,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"a partition by name", source, target, leaf, "use --table public.days"},
 		{"the same database twice", source, source, defaults(), "source and target are the same database"},
+		{"the same database for a role that may not read the cluster's identifier", source, as(server, "reader", source), defaults(), "source and target are the same database"},
 	} {
 		res, err := checker.Run(t.Context(), open(t, postgres.Source, c.source), open(t, postgres.Target, c.target), c.options)
 		var mistake *checker.OperatorError

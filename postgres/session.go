@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -219,14 +220,18 @@ func (r Row) Int(i int) int64 {
 	return n
 }
 
-var typeMap = pgtype.NewMap()
+// typeMaps lends codecs: a pgtype.Map caches what it plans, and so is not
+// safe for the concurrent use that two sides and many workers make of it.
+var typeMaps = sync.Pool{New: func() any { return pgtype.NewMap() }}
 
 // TextArray prints values as a text[] literal, for a parameter.
 func TextArray(values []string) string {
 	if values == nil {
 		values = []string{}
 	}
-	b, err := typeMap.Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, values, nil)
+	m := typeMaps.Get().(*pgtype.Map)
+	defer typeMaps.Put(m)
+	b, err := m.Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, values, nil)
 	if err != nil {
 		panic(err) // a []string always encodes
 	}
@@ -237,7 +242,9 @@ func TextArray(values []string) string {
 // a NULL element is nil.
 func ParseTextArray(b []byte) ([]*string, error) {
 	var out []*string
-	if err := typeMap.Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, b, &out); err != nil {
+	m := typeMaps.Get().(*pgtype.Map)
+	defer typeMaps.Put(m)
+	if err := m.Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, b, &out); err != nil {
 		return nil, err
 	}
 	return out, nil
