@@ -18,13 +18,7 @@ const recheckBatch = 500
 // settle rechecks suspects and adds what is confirmed to the outcome.
 func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Outcome) error {
 	look := func(ctx context.Context, side postgres.Side, keys [][]string) ([]hashing.State, error) {
-		var states []hashing.State
-		err := r.db(side).Read(ctx, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
-			var err error
-			states, err = tr.digest.Lookup(ctx, s, side, keys)
-			return err
-		})
-		return states, err
+		return r.look(ctx, tr, side, keys)
 	}
 	for len(keys) > 0 {
 		n := min(recheckBatch, len(keys))
@@ -39,6 +33,31 @@ func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Ou
 		keys = keys[n:]
 	}
 	return nil
+}
+
+// look reads rows of one side by key. A key that the side's type cannot even
+// hold (an enum label it lacks, a letter its encoding lacks) makes the server
+// refuse the statement: such a row is not there. Which key it is, halving tells.
+func (r *run) look(ctx context.Context, tr *tableRun, side postgres.Side, keys [][]string) ([]hashing.State, error) {
+	var states []hashing.State
+	err := r.db(side).Read(ctx, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
+		var err error
+		states, err = tr.digest.Lookup(ctx, s, side, keys)
+		return err
+	})
+	if !postgres.Unrepresentable(err) {
+		return states, err
+	}
+	if len(keys) == 1 {
+		return make([]hashing.State, 1), nil
+	}
+	half := len(keys) / 2
+	first, err := r.look(ctx, tr, side, keys[:half])
+	if err != nil {
+		return nil, err
+	}
+	second, err := r.look(ctx, tr, side, keys[half:])
+	return append(first, second...), err
 }
 
 // addFinding counts a confirmed suspect, unless its row was found before:

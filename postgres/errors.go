@@ -65,6 +65,20 @@ func Refused(err error) bool {
 	return errors.As(err, &e) && e.Code != "" && !strings.HasPrefix(e.Code, "08") && !strings.HasPrefix(e.Code, "57")
 }
 
+// Unrepresentable tells whether the server refused a parameter because its
+// type or its encoding has no such value.
+func Unrepresentable(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case "22P02", "22P05", "22021", "22003", "22007", "22008":
+		return true // text representation, untranslatable character, out of range
+	}
+	return false
+}
+
 // wrap turns a driver's error into an Error that says what to do.
 func (s *Session) wrap(op string, err error) error {
 	e := &Error{Side: s.db.side, Op: op, err: s.db.redact(err)}
