@@ -60,6 +60,7 @@ type contender struct {
 
 var contenders = []contender{
 	{"verify", "`pgparity verify --checks ranges` by pushdown", verify("--checks", "ranges", "--digest", "pushdown")},
+	{"verify, small ranges", "the same with `--chunk-rows 250000`, by index ranges", verify("--checks", "ranges", "--digest", "pushdown", "--chunk-rows", "250000")},
 	{"verify, all checks", "`pgparity verify`", verify()},
 	{"verify, stream", "`pgparity verify --checks ranges --digest stream`", verify("--checks", "ranges", "--digest", "stream")},
 	{"count", "`SELECT count(*)`, both servers at once", sql("SELECT count(*) FROM t")},
