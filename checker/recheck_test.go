@@ -234,10 +234,10 @@ func TestRecheckLosesNoSuspect(t *testing.T) {
 		}
 		for key, fate := range c.fates {
 			want := []string{"confirmed"}
-			switch {
-			case fate == "equal":
+			switch fate {
+			case "equal":
 				want = []string{"", "unsettled"} // cleared, or not read often enough
-			case fate == "hot":
+			case "hot":
 				want = []string{"unsettled"}
 			}
 			if err != nil {

@@ -68,16 +68,16 @@ func TestChooseStrategy(t *testing.T) {
 	}{
 		{"empty", ordered, size(0, 0), size(0, 0), true, 0, Ranges, 1},
 		{"small", ordered, size(1000, 8192), size(1000, 8192), true, 0, Ranges, 1},
-		{"by rows", ordered, size(1_000_001, 8192), size(0, 0), true, 0, Ranges, 5},
-		{"by bytes", ordered, size(1000, 640<<20), size(0, 0), true, 0, Ranges, 10},
-		{"the target is larger", ordered, size(0, 0), size(1_000_000, 0), true, 0, Ranges, 4},
+		{"by rows", ordered, size(10_000_000, 8192), size(0, 0), true, 0, Ranges, 3},
+		{"by bytes", ordered, size(1000, 640<<20), size(0, 0), true, 0, Ranges, 3},
+		{"the target is larger", ordered, size(0, 0), size(4_000_000, 0), true, 0, Ranges, 2},
 		{"asked", ordered, size(100, 8192), size(100, 8192), true, 10, Ranges, 10},
 		{"never analysed", ordered, size(0, 100_000), size(0, 100_000), true, 100, Ranges, 10},
 		{"not ordered alike", unordered, size(1_000_000, 1<<30), size(0, 0), true, 10, Sweep, 1},
 		{"no key", nil, size(1_000_000, 1<<30), size(0, 0), false, 10, Multiset, 1},
 		{"a key that cannot be hashed", ordered, size(1_000_000, 1<<30), size(0, 0), false, 10, Multiset, 1},
 	} {
-		p := Choose(&pairing.Table{Key: c.key, KeyReason: "primary key", Source: c.source, Target: c.target}, c.keyed, c.chunkRows)
+		p := Choose(&pairing.Table{Columns: make([]*pairing.Column, 5), Key: c.key, KeyReason: "primary key", Source: c.source, Target: c.target}, c.keyed, c.chunkRows)
 		if p.Strategy != c.strategy || p.Chunks != c.chunks || p.Why == "" {
 			t.Errorf("%s: got %+v, want %s in %d chunks and a reason", c.name, p, c.strategy, c.chunks)
 		}

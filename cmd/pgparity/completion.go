@@ -40,7 +40,7 @@ func (f *pairFlags) completeOptions(a *app, cmd *cobra.Command) {
 		}
 		return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	})
-	register("pair", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	register("pair", func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return a.pairNames(f.file), cobra.ShellCompDirectiveNoFileComp
 	})
 	register("config", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

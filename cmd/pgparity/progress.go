@@ -57,6 +57,7 @@ func (p *progress) take(e checker.Event) {
 			t.working++
 			t.touched = p.now()
 		}
+	case checker.RunDone: // the views say it
 	case checker.UnitDone:
 		p.unitDone(e)
 	case checker.TableDone:

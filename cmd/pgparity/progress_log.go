@@ -141,6 +141,7 @@ func (v *logView) event(e checker.Event, p *progress) {
 		v.q.put(true, func() { v.log.Info("planned", keyTables, s.tables, keyPlanned, s.planned) })
 	case checker.TablePlanned:
 		v.q.put(false, func() { v.log.Debug("table planned", keyTable, e.Table, keyPlanned, e.Planned) })
+	case checker.UnitStarted: // too many to log
 	case checker.UnitDone:
 		if e.Message != "" {
 			v.q.put(false, func() { v.log.Warn("chunk not compared", keyTable, e.Table, keyReason, e.Message) })

@@ -29,7 +29,7 @@ Exit codes: 0 the same on both sides · 1 different, or on one side only ·
 2 could not run · 3 on neither side, or a column could not be compared.`,
 		Example: `  pgparity show public.orders 42 --source … --target …
   pgparity show 'public."Order Lines"' order_id=42 line=3 --config pairs.yaml --pair shop`,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return fmt.Errorf("show needs a table and the key of a row: pgparity show public.orders 42")
 			}
