@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -108,10 +109,45 @@ func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outc
 	return out, fmt.Errorf("its rows changed each of the %d times it was read", resums)
 }
 
+// scopes are the sets of rows that make up a unit on one side, each read by a
+// statement of its own: its range of the key, or the segments of the heap.
+func (r *run) scopes(tr *tableRun, u sampler.Unit, side postgres.Side) []postgres.Scope {
+	if tr.plan.Strategy == sampler.Ranges {
+		return []postgres.Scope{u.Range.Scope(tr.table, side)}
+	}
+	var scopes []postgres.Scope
+	for _, s := range sampler.Segments(tr.table.On(side), r.db(side).Server(), len(tr.table.Columns), r.o.ChunkRows) {
+		scopes = append(scopes, s.Of(tr.table.Scope(side)))
+	}
+	return scopes
+}
+
+// read reads all scopes of a unit on both sides, several at a time, each in a
+// transaction of its own, so that no snapshot is held across statements.
+func (r *run) read(ctx context.Context, tr *tableRun, u sampler.Unit, do func(context.Context, *postgres.Session, postgres.Side, postgres.Scope) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
+		g.Go(func() error {
+			each, ectx := errgroup.WithContext(gctx)
+			each.SetLimit(max(r.o.Concurrency, 1))
+			for _, scope := range r.scopes(tr, u, side) {
+				each.Go(func() error {
+					return r.db(side).Read(ectx, u.ID(), func(ctx context.Context, s *postgres.Session) error {
+						return do(ctx, s, side, scope)
+					})
+				})
+			}
+			return each.Wait()
+		})
+	}
+	return g.Wait()
+}
+
 // sums reads the digests of a unit's buckets on both sides.
 func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets) ([2]map[int]hashing.Sum, error) {
-	var sums [2]map[int]hashing.Sum
-	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
+	sums := [2]map[int]hashing.Sum{{}, {}}
+	var mu sync.Mutex
+	err := r.read(ctx, tr, u, func(ctx context.Context, s *postgres.Session, side postgres.Side, scope postgres.Scope) error {
 		if u.Chunks > 1 {
 			// A range of the key belongs to the key's index; for a wide range
 			// the planner may prefer to read the whole table once per chunk.
@@ -119,9 +155,17 @@ func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.
 				return err
 			}
 		}
-		var err error
-		sums[index(side)], err = tr.digest.Sums(ctx, s, u.Range.Scope(tr.table, side), b)
-		return err
+		part, err := tr.digest.Sums(ctx, s, scope, b)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		total := sums[index(side)]
+		for n, sum := range part {
+			total[n] = total[n].Plus(sum)
+		}
+		return nil
 	})
 	return sums, err
 }
@@ -179,10 +223,14 @@ func (r *run) drill(ctx context.Context, tr *tableRun, u sampler.Unit, rows int6
 // suspects compares the rows of some buckets and returns the keys of those
 // that are on one side only or have another hash.
 func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets) ([][]string, error) {
-	var rows [2]rowSet
-	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
-		rows[index(side)] = rowSet{}
-		return tr.digest.Rows(ctx, s, u.Range.Scope(tr.table, side), b, rows[index(side)].add)
+	rows := [2]rowSet{{}, {}}
+	var mu sync.Mutex
+	err := r.read(ctx, tr, u, func(ctx context.Context, s *postgres.Session, side postgres.Side, scope postgres.Scope) error {
+		return tr.digest.Rows(ctx, s, scope, b, func(row hashing.Row) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return rows[index(side)].add(row)
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,17 @@ import (
 type Sum struct {
 	Rows int64
 	Hash string // decimal; the sum over int8 as the way in use prints it
+}
+
+// Plus is the digest of two disjoint sets of rows together.
+func (s Sum) Plus(o Sum) Sum {
+	if s.Rows == 0 {
+		return o
+	}
+	var a, b big.Int
+	a.SetString(s.Hash, 10) // what Sums made is decimal
+	b.SetString(o.Hash, 10)
+	return Sum{Rows: s.Rows + o.Rows, Hash: a.Add(&a, &b).String()}
 }
 
 // Buckets is how a scope is divided for comparison: by the low bits of the

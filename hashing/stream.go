@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -101,9 +103,10 @@ func (d *Digest) streamStatement(scope postgres.Scope, tail string, lead ...stri
 }
 
 func (d *Digest) streamSums(ctx context.Context, s *postgres.Session, scope postgres.Scope, b Buckets) (map[int]Sum, error) {
+	// The sum is kept whole, in 128 bits, so that sums of parts add up.
 	type total struct {
-		rows int64
-		sum  uint64
+		rows      int64
+		high, low uint64
 	}
 	totals := map[int]total{}
 	only := bucketSet(b)
@@ -111,13 +114,16 @@ func (d *Digest) streamSums(ctx context.Context, s *postgres.Session, scope post
 		n := int(row.bucket & uint64(b.Count-1))
 		if only == nil || only[n] {
 			t := totals[n]
-			totals[n] = total{t.rows + 1, t.sum + uint64(row.Hash)}
+			low, carry := bits.Add64(t.low, uint64(row.Hash), 0)
+			totals[n] = total{t.rows + 1, t.high + carry, low}
 		}
 		return nil
 	})
 	sums := make(map[int]Sum, len(totals))
 	for n, t := range totals {
-		sums[n] = Sum{Rows: t.rows, Hash: strconv.FormatUint(t.sum, 10)}
+		sum := new(big.Int).SetUint64(t.high)
+		sum.Add(sum.Lsh(sum, 64), new(big.Int).SetUint64(t.low))
+		sums[n] = Sum{Rows: t.rows, Hash: sum.String()}
 	}
 	return sums, err
 }
