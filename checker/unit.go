@@ -170,124 +170,12 @@ func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.
 	return sums, err
 }
 
-// The sizes of a drill-down: rows in a bucket, and rows whose keys are held
-// in memory at once.
-const (
-	bucketRows = 1000
-	batchRows  = 50_000
-	maxBuckets = 1 << 16
-)
-
-// drill finds the suspects of a unit whose digests differ: it divides the
-// unit into buckets of the key's hash, keeps those that differ, and compares
-// their rows a batch at a time. found may be called several times.
-func (r *run) drill(ctx context.Context, tr *tableRun, u sampler.Unit, rows int64, found func([][]string) error) error {
-	b := hashing.Buckets{Count: 1}
-	for int64(b.Count)*bucketRows < rows && b.Count < maxBuckets {
-		b.Count *= 2
-	}
-	sums, err := r.sums(ctx, tr, u, b)
-	if err != nil {
-		return err
-	}
-	var held int64
-	next := hashing.Buckets{Count: b.Count}
-	flush := func() error {
-		if len(next.Only) == 0 {
-			return nil
-		}
-		suspects, err := r.suspects(ctx, tr, u, next)
-		next.Only, held = nil, 0
-		if err != nil || len(suspects) == 0 {
-			return err
-		}
-		return found(suspects)
-	}
-	for n := range b.Count {
-		source, target := sums[0][n], sums[1][n]
-		if source == target {
-			continue
-		}
-		rows := max(source.Rows, target.Rows)
-		if held+rows > batchRows {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		next.Only = append(next.Only, n)
-		held += rows
-	}
-	return flush()
-}
-
-// suspects compares the rows of some buckets and returns the keys of those
-// that are on one side only or have another hash.
-func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets) ([][]string, error) {
-	rows := [2]rowSet{{}, {}}
-	var mu sync.Mutex
-	err := r.read(ctx, tr, u, func(ctx context.Context, s *postgres.Session, side postgres.Side, scope postgres.Scope) error {
-		return tr.digest.Rows(ctx, s, scope, b, func(row hashing.Row) error {
-			mu.Lock()
-			defer mu.Unlock()
-			return rows[index(side)].add(row)
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return rows[0].differing(rows[1]), nil
-}
-
-// rowSet holds rows by key.
-type rowSet map[string]hashing.Row
-
-func (s rowSet) add(row hashing.Row) error {
-	k := joinKey(row.Key)
-	if old, ok := s[k]; ok {
-		if len(row.Key) == 1 && row.Hash == old.Hash { // a multiset read row by row
-			row.Copies += old.Copies
-		} else {
-			return hashing.ErrKeyTwice
-		}
-	}
-	s[k] = row
-	return nil
-}
-
-// differing lists the keys on which two sets do not agree. It empties other.
-func (s rowSet) differing(other rowSet) [][]string {
-	var keys [][]string
-	for k, row := range s {
-		if twin, ok := other[k]; !ok || twin.Hash != row.Hash || twin.Copies != row.Copies {
-			keys = append(keys, row.Key)
-		}
-		delete(other, k)
-	}
-	for _, row := range other {
-		keys = append(keys, row.Key)
-	}
-	return keys
-}
-
-// joinKey makes one string of a key, so that no two keys make the same.
-func joinKey(key []string) string {
-	if len(key) == 1 {
-		return key[0]
-	}
-	var b []byte
-	for _, part := range key {
-		b = fmt.Appendf(b, "%d:%s", len(part), part)
-	}
-	return string(b)
-}
-
 // doLast compares the rows that come last: whatever is not the same in both
 // lists is looked up by key, since a row that only one list holds may well be
 // on both sides.
 func (r *run) doLast(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	var rows [2]rowSet
+	rows := [2]*rowSet{newRowSet(), newRowSet()}
 	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
-		rows[index(side)] = rowSet{}
 		return tr.digest.Last(ctx, s, side, u.Last, u.LastBy, rows[index(side)].add)
 	})
 	if err != nil {

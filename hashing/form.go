@@ -11,7 +11,8 @@
 //   - A digest is a count and a sum of row hashes: order-free, so that no
 //     collation matters, and a sum, not an xor, so that equal rows do not
 //     cancel. The row's bits are hashed once more before they are summed: in
-//     a sum of xors, values that move between rows leave the low bits alone.
+//     a sum of bare xors, values swapped between rows leave the low bits as
+//     they were.
 //   - A hash function of the server's is used only where its C source shows
 //     that it sees the whole value. hash_numeric ignores the sign and the
 //     scale, hashint8 and the timestamp hashes fold 64 bits into 32, an
@@ -205,7 +206,7 @@ func textOf(t *postgres.Type, cast bool) string {
 	return "pg_catalog.format('%s', $c)"
 }
 
-// nullGuard keeps NULL a NULL where format() would print it as ”. IS NULL
+// nullGuard keeps NULL a NULL where format() would print an empty text. IS NULL
 // would also take a row of nulls for one.
 func nullGuard(template string) string {
 	if strings.Contains(template, "pg_catalog.format(") {

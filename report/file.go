@@ -58,7 +58,8 @@ func writeAtomic(path string, render func(io.Writer) error) (err error) {
 		return fmt.Errorf("report file %s: %w; the file is as it was before", path, err)
 	}
 	done = true
-	return syncDir(filepath.Dir(real))
+	syncDir(filepath.Dir(real))
+	return nil
 }
 
 // finish makes the bytes durable before the name points to them: after a
@@ -149,11 +150,11 @@ func writeSpecial(real string, render func(io.Writer) error) (err error) {
 
 // syncDir makes the rename durable. A folder that cannot be synced, as on
 // some network file systems, still holds the whole new report.
-func syncDir(dir string) error {
+func syncDir(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil
+		return
 	}
+	defer d.Close()
 	_ = d.Sync()
-	return d.Close()
 }

@@ -187,9 +187,10 @@ func planOneSided(plan Plan) []group {
 		}
 	}
 	for _, d := range plan.Pair.Differences {
-		if d.Kind == "missing_column" {
+		switch d.Kind {
+		case "missing_column":
 			said = append(said, checker.Skipped{Object: d.Object, Reason: "missing on the target"})
-		} else if d.Kind == "extra_column" {
+		case "extra_column":
 			said = append(said, checker.Skipped{Object: d.Object, Reason: "on the target only"})
 		}
 	}

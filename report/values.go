@@ -31,8 +31,8 @@ var listedShape = shape{limit: longestValue, special: ",="}
 func value(s string) string { return listedShape.window(s, 0, listedShape.room(s), listedShape.show) }
 
 // valuesOf are the lines a finding's values make: one or two for each
-// differing column, or one for the whole row where only one side has it. There a column
-// of the other side would read NULL, which it is not.
+// differing column, or one for the whole row where only one side has it: a
+// column of the other side would read NULL there, which it is not.
 func valuesOf(f *checker.Finding) []string {
 	switch f.Kind {
 	case checker.KindMissing:

@@ -24,7 +24,7 @@ func TestPairsShowWhatDiffers(t *testing.T) {
 		{"blanks in a row", "a b", "a  b", "a b", `"a \x20b"`},
 		{"tab", "a b", "a\tb", "a b", `"a\tb"`},
 		{"zero width", "ab", "a\u200bb", "ab", `"a\u200bb"`},
-		{"no-break space", "a b", "a\u00a0b", "a b", `"a\u00a0b"`},
+		{"no-break space", "a b", "a\u00a0b", `"a b"`, `"a\u00a0b"`},
 		{"composed or not", "café", "cafe\u0301", `"caf\u00e9"`, `"cafe\u0301"`},
 		{"order of marks", "e\u0323\u0301", "e\u0301\u0323", `"e\u0323\u0301"`, `"e\u0301\u0323"`},
 		{"variation", "❤!", "❤\ufe0f!", `"\u2764!"`, `"\u2764\ufe0f!"`},

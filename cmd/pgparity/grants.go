@@ -48,8 +48,9 @@ Exit codes: 0 printed, or with --test nothing is missing · 2 could not run ·
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.grants(cmd, f) },
 	}
 	f.register(a, cmd)
-	cmd.Flags().StringVar(&f.role, "role", "pgparity", "name of the role to make")
-	cmd.Flags().StringVar(&f.side, "side", "both", "both, source or target")
+	f.help(cmd, append(filterFlags, "checks")...)
+	cmd.Flags().StringVar(&f.role, "role", "pgparity", "`NAME` of the role to make")
+	cmd.Flags().StringVar(&f.side, "side", "both", "`SIDE` to print for: both, source or target")
 	cmd.Flags().BoolVar(&f.test, "test", false, "test the role that connects instead")
 	complete(cmd, "side", sideWords)
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -24,10 +25,25 @@ type pairFlags struct {
 
 func (f *pairFlags) register(a *app, cmd *cobra.Command) {
 	config.Options().Register(cmd.Flags())
-	cmd.Flags().StringVar(&f.file, "config", "", "YAML file with one or many pairs (see docs/configuration.md)")
-	cmd.Flags().StringArrayVar(&f.pairs, "pair", nil, "name of a pair in the file; may be given several times (default: all)")
+	cmd.Flags().StringVar(&f.file, "config", "", "YAML `FILE` with one or many pairs (see docs/configuration.md)")
+	cmd.Flags().StringArrayVar(&f.pairs, "pair", nil, "`NAME` of a pair in the file (repeatable; default: all)")
 	f.completeOptions(a, cmd)
 }
+
+// help lists only the options that a command looks at: the sides, the
+// statement timeout, and those that are named. The others are taken all the same, so that a command
+// line of verify serves it too.
+func (f *pairFlags) help(cmd *cobra.Command, used ...string) {
+	used = append(used, "source", "target", "statement-timeout")
+	for _, o := range config.Options() {
+		if o.Name != "" && !slices.Contains(used, o.Name) {
+			cmd.Flags().Lookup(o.Name).Hidden = true
+		}
+	}
+}
+
+// filterFlags choose the tables.
+var filterFlags = []string{"table", "exclude-table", "schema", "exclude-schema"}
 
 // load reads flags, environment and file into pairs.
 func (a *app) load(cmd *cobra.Command, f *pairFlags) ([]config.Pair, error) {

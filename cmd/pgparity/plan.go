@@ -39,7 +39,8 @@ Exit codes: 0 planned · 2 could not run.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd, f) },
 	}
 	f.register(a, cmd)
-	cmd.Flags().StringVar(&f.output, "output", "text", "what stdout gets: text or json")
+	f.help(cmd, append(filterFlags, "checks", "digest", "chunk-rows")...)
+	cmd.Flags().StringVar(&f.output, "output", "text", "`FORMAT` of what stdout gets: text or json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list the form of every column")
 	complete(cmd, "output", planOutputs)
 	return cmd

@@ -46,8 +46,8 @@ Exit codes: 0 rendered, whatever the saved verdict is · 2 could not run.`,
 			return report.Write(a.stdout, res, f, a.rendering(verbose))
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text, json, html, markdown, junit or prometheus")
-	cmd.Flags().StringVar(&outputFile, "output-file", "", "write to this file, whole or not at all, instead of stdout")
+	cmd.Flags().StringVar(&format, "format", "text", "`FORMAT` to render: text, json, html, markdown, junit or prometheus")
+	cmd.Flags().StringVar(&outputFile, "output-file", "", "`FILE` to write, whole or not at all, instead of stdout")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "list everything")
 	complete(cmd, "format", formatWords())
 	return cmd

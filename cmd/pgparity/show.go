@@ -38,6 +38,7 @@ Exit codes: 0 the same on both sides · 1 different, or on one side only ·
 		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd, f, full, args) },
 	}
 	f.register(a, cmd)
+	f.help(cmd, "digest")
 	cmd.Flags().BoolVar(&full, "full", false, "show long values whole")
 	return cmd
 }

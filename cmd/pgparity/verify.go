@@ -46,11 +46,11 @@ pairs the worst counts: mismatch, then could not run, then unproven.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd, f) },
 	}
 	f.register(a, cmd)
-	cmd.Flags().StringVar(&f.output, "output", "text", "what stdout gets: text, json, html, markdown, junit or prometheus")
-	cmd.Flags().StringVar(&f.progress, "progress", "auto", "auto (bars on a terminal, else log lines), none or json")
+	cmd.Flags().StringVar(&f.output, "output", "text", "`FORMAT` of what stdout gets: text, json, html, markdown, junit or prometheus")
+	cmd.Flags().StringVar(&f.progress, "progress", "auto", "`WORD`: auto (bars on a terminal, else log lines), none or json")
 	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no report on stdout and no progress; the exit code speaks")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list everything, and log more")
-	cmd.Flags().StringVar(&f.logFormat, "log-format", "text", "log lines on stderr: text or json")
+	cmd.Flags().StringVar(&f.logFormat, "log-format", "text", "`FORMAT` of log lines on stderr: text or json")
 	complete(cmd, "output", formatWords())
 	complete(cmd, "progress", progressWords)
 	complete(cmd, "log-format", logFormatWords)
