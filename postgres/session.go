@@ -35,7 +35,7 @@ type Statement struct {
 // a name means; row_security=off makes a policy raise instead of hiding rows;
 // jit would compile the digest expressions for seconds.
 var pinned = []struct {
-	since int // server_version_num
+	since int // server_version_num; from 1 on not for a server not yet known
 	set   string
 }{
 	{170000, "transaction_timeout = 0"}, // early, like statement_timeout
@@ -49,12 +49,12 @@ var pinned = []struct {
 	{0, "lc_monetary = 'C'"},
 	{0, "client_encoding = 'UTF8'"},
 	{0, "search_path = ''"},
-	{0, "row_security = off"},
+	{90500, "row_security = off"},
 	{0, "quote_all_identifiers = off"},
 	{0, "standard_conforming_strings = on"},
-	{0, "max_parallel_workers_per_gather = 0"},
-	{0, "lock_timeout = '30s'"},
-	{0, "idle_in_transaction_session_timeout = '10min'"},
+	{90600, "max_parallel_workers_per_gather = 0"},
+	{90300, "lock_timeout = '30s'"},
+	{90600, "idle_in_transaction_session_timeout = '10min'"},
 	{110000, "jit = off"},
 }
 

@@ -40,7 +40,7 @@ bug · 2 could not run · 3 interrupted.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&o.Dir, "dir", "", "`DIR` for demo-report.html and demo-report.json (default: a new temporary one)")
+	cmd.Flags().StringVar(&o.Dir, "dir", "", "`DIR` to write demo-report.html and demo-report.json to (default: a new temporary one)")
 	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave the servers running until Ctrl-C, and say what to try")
 	return cmd
 }

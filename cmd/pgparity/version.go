@@ -57,7 +57,7 @@ definition of equal that its digests follow.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&output, "output", output, "`FORMAT`: text or json")
+	cmd.Flags().StringVar(&output, "output", output, "`FORMAT` to print: text or json")
 	complete(cmd, "output", planOutputs)
 	return cmd
 }
