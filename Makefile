@@ -1,5 +1,5 @@
-# Everything runs on a machine with Go alone: PostgreSQL servers are found or
-# fetched by internal/pgcluster, the rest by scripts/test-deps.sh.
+# Go is all that has to be there: PostgreSQL servers are found or fetched by
+# internal/pgcluster, the rest is installed by scripts/test-deps.sh.
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 TEST_MAJORS ?= 10 11 13 15 18
@@ -29,7 +29,7 @@ bench: servers ## ratios against reading the tables out; rewrites docs/performan
 servers: ## fetch what the tests need; quick when all is there
 	$(GO) run ./internal/pgcluster/fetch $(TEST_MAJORS)
 
-deps: ## pgbouncer and a browser for the tests, where they lack
+deps: ## what else the tests use, where it is missing
 	scripts/test-deps.sh
 
 docs: ## rewrite generated parts of docs/

@@ -116,7 +116,7 @@ func (r *run) scopes(tr *tableRun, u sampler.Unit, side postgres.Side) []postgre
 		return []postgres.Scope{u.Range.Scope(tr.table, side)}
 	}
 	var scopes []postgres.Scope
-	for _, s := range sampler.Segments(tr.table.On(side), r.db(side).Server(), len(tr.table.Columns), r.o.ChunkRows) {
+	for _, s := range sampler.Segments(tr.table.On(side), len(tr.table.Columns), r.o.ChunkRows) {
 		scopes = append(scopes, s.Of(tr.table.Scope(side)))
 	}
 	return scopes

@@ -94,7 +94,7 @@ func Options() OptionTable {
 			Help:  "chunks compared at the same time, 1 to 64",
 			value: number(func(p *Pair) *int { return &p.Concurrency }, 1, 64)},
 		{Name: "replication", Key: "replication", Placeholder: "WORD", work: true,
-			Help:  "what replicates the pair: auto looks, still says that nothing does",
+			Help:  "what replicates the pair; auto and still are the same in this version, which judges pairs at rest",
 			value: word(func(p *Pair) *string { return &p.Replication }, replicationWords, laterReplication)},
 		{Name: "settle", Key: "settle", Placeholder: "DURATION",
 			Help:  "how long a row that differs may take to become equal before it is unproven",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,10 +37,12 @@ type Table struct {
 	// files' sizes, summed over partitions: for plans only, never for results.
 	EstimatedRows int64
 	Bytes         int64
-	CanSelect     bool // the role may read the whole table
-	RowSecurity   bool // a policy would hide rows from this role
-	Columns       []*Column
-	Indexes       []*Index
+	// PageRanges: a range of the table's pages can be read without the others.
+	PageRanges  bool
+	CanSelect   bool // the role may read the whole table
+	RowSecurity bool // a policy would hide rows from this role
+	Columns     []*Column
+	Indexes     []*Index
 }
 
 // Column is a live column.
@@ -56,6 +59,8 @@ type Column struct {
 	NotNull          bool
 	Generated        byte // 0, 's' stored, 'v' virtual
 	Identity         byte // 0, 'a', 'd'
+	// Scattered: the statistics say that rows do not lie in the column's order.
+	Scattered bool
 }
 
 // Type is a column's type with all it is made of.
@@ -136,6 +141,7 @@ func (db *DB) statement(name string) Statement {
 		return otherwise
 	}
 	return Statement{SQL: strings.NewReplacer(
+		"{{pageranges}}", since(140000, "c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_am am WHERE am.oid = c.relam AND am.amname = 'heap')", "false"),
 		"{{generated}}", since(120000, "a.attgenerated", "''"),
 		"{{deterministic}}", since(120000, "coalesce(co.collisdeterministic, true)", "true"),
 		"{{keycolumns}}", since(110000, "i.indnkeyatts", "i.indnatts"),
@@ -213,7 +219,7 @@ func (s *Session) readTables(ctx context.Context, cat *Catalog) (map[uint32]*Tab
 	err := s.Each(ctx, s.db.statement("tables"), func(r Row) error {
 		t := &Table{OID: uint32(r.Int(0)), Schema: r.Text(1), Name: r.Text(2), Kind: char(r, 3), Persistence: char(r, 4),
 			Extension: r.Text(5), Partition: r.Bool(6), Quoted: r.Text(7), EstimatedRows: r.Int(8), Bytes: r.Int(9),
-			CanSelect: r.Bool(10), RowSecurity: r.Bool(11), Parent: r.Text(12)}
+			CanSelect: r.Bool(10), RowSecurity: r.Bool(11), Parent: r.Text(12), PageRanges: r.Bool(13)}
 		cat.Tables = append(cat.Tables, t)
 		byOID[t.OID] = t
 		return nil
@@ -234,12 +240,20 @@ func (s *Session) readColumns(ctx context.Context, tables map[uint32]*Table, typ
 		c := &Column{Name: r.Text(1), Type: typ, Typmod: r.Int(3), TypeText: r.Text(4), Collation: r.Text(5),
 			DefaultCollation: r.Bool(6), ByteOrder: r.Bool(7), Deterministic: r.Bool(8), NotNull: r.Bool(9),
 			Generated: char(r, 10), Identity: char(r, 11), Quoted: r.Text(12)}
+		c.Scattered = scattered(r.Text(13))
 		if c.DefaultCollation {
 			c.ByteOrder = s.db.server.CCollation
 		}
 		t.Columns = append(t.Columns, c)
 		return nil
 	})
+}
+
+// scattered judges a column's correlation as the statistics print it: "" is
+// unknown, 1 and -1 are a heap in the column's order or the reverse.
+func scattered(correlation string) bool {
+	f, err := strconv.ParseFloat(correlation, 64)
+	return err == nil && math.Abs(f) < 0.5
 }
 
 func (s *Session) readIndexes(ctx context.Context, tables map[uint32]*Table) error {

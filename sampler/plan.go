@@ -60,8 +60,19 @@ func Choose(t *pairing.Table, keyed bool, chunkRows int) Plan {
 	default:
 		p.Strategy, p.Why = Ranges, "both servers order the "+t.KeyReason+" alike"
 		p.Chunks = chunkCount(p, len(t.Columns), chunkRows)
+		if p.Chunks > 1 && scattered(t) {
+			p.Strategy, p.Chunks = Sweep, 1
+			p.Why = "the heap does not follow the " + t.KeyReason + ": a range of it would be read page by page"
+		}
 	}
 	return p
+}
+
+// scattered tells whether ranges of the key are random reads, while both sides
+// can sweep their heaps instead.
+func scattered(t *pairing.Table) bool {
+	lead := t.Key.Columns[0]
+	return t.Source.PageRanges && t.Target.PageRanges && (lead.Source.Scattered || lead.Target.Scattered)
 }
 
 func estimatedRows(t *postgres.Table) int64 {

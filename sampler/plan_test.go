@@ -56,7 +56,12 @@ func TestChooseStrategy(t *testing.T) {
 	size := func(rows, bytes int64) *postgres.Table {
 		return &postgres.Table{EstimatedRows: rows, Bytes: bytes}
 	}
-	ordered, unordered := &pairing.Key{Ordered: true}, &pairing.Key{Unordered: "text under a collation"}
+	lead := func(scattered bool) []pairing.KeyColumn {
+		return []pairing.KeyColumn{{Column: &pairing.Column{Source: &postgres.Column{}, Target: &postgres.Column{Scattered: scattered}}}}
+	}
+	ordered, unordered := &pairing.Key{Ordered: true, Columns: lead(false)}, &pairing.Key{Unordered: "text under a collation"}
+	random := &pairing.Key{Ordered: true, Columns: lead(true)}
+	heap := func(rows int64) *postgres.Table { return &postgres.Table{EstimatedRows: rows, PageRanges: true} }
 	for _, c := range []struct {
 		name           string
 		key            *pairing.Key
@@ -73,6 +78,9 @@ func TestChooseStrategy(t *testing.T) {
 		{"the target is larger", ordered, size(0, 0), size(4_000_000, 0), true, 0, Ranges, 2},
 		{"asked", ordered, size(100, 8192), size(100, 8192), true, 10, Ranges, 10},
 		{"never analysed", ordered, size(0, 100_000), size(0, 100_000), true, 100, Ranges, 10},
+		{"scattered, one chunk", random, heap(100), heap(100), true, 0, Ranges, 1},
+		{"scattered, several chunks", random, heap(10_000_000), heap(10_000_000), true, 0, Sweep, 1},
+		{"scattered, one side cannot sweep", random, heap(10_000_000), size(10_000_000, 0), true, 0, Ranges, 3},
 		{"not ordered alike", unordered, size(1_000_000, 1<<30), size(0, 0), true, 10, Sweep, 1},
 		{"no key", nil, size(1_000_000, 1<<30), size(0, 0), false, 10, Multiset, 1},
 		{"a key that cannot be hashed", ordered, size(1_000_000, 1<<30), size(0, 0), false, 10, Multiset, 1},

@@ -11,21 +11,17 @@ import (
 // the unit of reading, where the unit of comparison is a bucket of key hashes.
 type Segment struct{ From, To int64 }
 
-// tidRanges is the first version that reads a range of pages without reading
-// the others.
-const tidRanges = 140000
-
 // pageSize is the usual size of a page. Where a server was built with another,
 // segments are as right, only of another size.
 const pageSize = 8192
 
 // Segments divides one side of a table into statements of about a second
-// each, or of chunkRows rows where that is not 0. They lie differently on both sides, so their digests mean something
-// only when added up. A table that is no single heap, and any table of a
-// server that cannot read ranges of pages, is one segment.
-func Segments(t *postgres.Table, server postgres.Server, columns, chunkRows int) []Segment {
+// each, or of chunkRows rows where that is not 0. They lie differently on both
+// sides, so their digests mean something only when added up. A table that
+// cannot be read by ranges of pages is one segment.
+func Segments(t *postgres.Table, columns, chunkRows int) []Segment {
 	n := 1
-	if t.Kind == 'r' && server.VersionNum >= tidRanges {
+	if t.PageRanges {
 		n = chunkCount(Plan{Rows: estimatedRows(t), Bytes: t.Bytes}, columns, chunkRows)
 	}
 	pages := t.Bytes / pageSize

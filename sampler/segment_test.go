@@ -11,8 +11,8 @@ import (
 // Every page, those that do not exist yet included, is in exactly one segment.
 func TestSegmentsCoverTheHeap(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		table := &postgres.Table{Kind: 'r', EstimatedRows: rapid.Int64Range(0, 1<<34).Draw(rt, "rows"), Bytes: rapid.Int64Range(0, 1<<42).Draw(rt, "bytes")}
-		segments := Segments(table, postgres.Server{VersionNum: 150000}, 5, 0)
+		table := &postgres.Table{PageRanges: true, EstimatedRows: rapid.Int64Range(0, 1<<34).Draw(rt, "rows"), Bytes: rapid.Int64Range(0, 1<<42).Draw(rt, "bytes")}
+		segments := Segments(table, 5, 0)
 		next := int64(0)
 		for i, s := range segments {
 			last := i == len(segments)-1
@@ -25,21 +25,16 @@ func TestSegmentsCoverTheHeap(t *testing.T) {
 }
 
 func TestSegmentsOnlyWhereTheyAreCheap(t *testing.T) {
-	large := func(kind byte) *postgres.Table {
-		return &postgres.Table{Kind: kind, EstimatedRows: 1 << 30, Bytes: 1 << 40}
-	}
 	for _, c := range []struct {
-		name    string
-		table   *postgres.Table
-		version int
-		one     bool
+		name  string
+		table *postgres.Table
+		one   bool
 	}{
-		{"a large heap", large('r'), 140000, false},
-		{"before page ranges", large('r'), 130023, true},
-		{"a partitioned root", large('p'), 180000, true},
-		{"a small heap", &postgres.Table{Kind: 'r', Bytes: 8192}, 180000, true},
+		{"a large heap", &postgres.Table{PageRanges: true, EstimatedRows: 1 << 30, Bytes: 1 << 40}, false},
+		{"no page ranges", &postgres.Table{EstimatedRows: 1 << 30, Bytes: 1 << 40}, true},
+		{"a small heap", &postgres.Table{PageRanges: true, Bytes: 8192}, true},
 	} {
-		if got := Segments(c.table, postgres.Server{VersionNum: c.version}, 5, 0); (len(got) == 1) != c.one {
+		if got := Segments(c.table, 5, 0); (len(got) == 1) != c.one {
 			t.Errorf("%s: %d segments", c.name, len(got))
 		}
 	}

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the system packages that the tests use and this machine lacks: a
-# PostgreSQL server with its client programs, PgBouncer, and a browser for the
-# page's tests. Servers of other major versions are not its business; see
-# internal/pgcluster/fetch.
+# PostgreSQL server with its client programs, PgBouncer, a browser for the
+# page's tests, and a C compiler, which links the race detector. Servers of
+# other major versions are not its business; see internal/pgcluster/fetch.
 #
 # Silent and quick when all is there. As root on Debian or Ubuntu it installs;
 # anywhere else it prints the one command to type and ends with 1.
@@ -20,6 +20,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 missing=
 have pgbouncer || missing="$missing pgbouncer"
 have chromium || have chromium-browser || have google-chrome || missing="$missing chromium"
+have gcc || have clang || missing="$missing gcc libc6-dev"
 if ! have postgres || ! have initdb; then
 	missing="$missing postgresql postgresql-contrib"
 elif ! have pg_dump || ! have psql; then

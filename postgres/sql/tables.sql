@@ -15,7 +15,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
   c.relrowsecurity AND pg_catalog.row_security_active(c.oid),
   coalesce((SELECT pg_catalog.quote_ident(rn.nspname) || '.' || pg_catalog.quote_ident(rc.relname)
     FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class rc ON rc.oid = i.inhparent
-    JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace WHERE i.inhrelid = c.oid AND c.relispartition LIMIT 1), '')
+    JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace WHERE i.inhrelid = c.oid AND c.relispartition LIMIT 1), ''),
+  {{pageranges}}
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
