@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 )
 
@@ -18,6 +19,7 @@ func (r *run) checkCatalogs(ctx context.Context) {
 		return // unproven already
 	}
 	var after [2]map[string]string
+	var catalogs [2]*postgres.Catalog
 	g, gctx := errgroup.WithContext(ctx)
 	for i, db := range []*postgres.DB{r.source, r.target} {
 		g.Go(func() error {
@@ -25,7 +27,7 @@ func (r *run) checkCatalogs(ctx context.Context) {
 			if err != nil {
 				return err
 			}
-			after[i] = map[string]string{}
+			catalogs[i], after[i] = cat, map[string]string{}
 			for _, t := range cat.Tables {
 				after[i][t.Quoted] = shape(t)
 			}
@@ -33,6 +35,9 @@ func (r *run) checkCatalogs(ctx context.Context) {
 		})
 	}
 	err := g.Wait()
+	if err == nil {
+		r.findCreated(catalogs)
+	}
 	for _, tr := range r.tables {
 		if tr.digest == nil {
 			continue
@@ -42,9 +47,27 @@ func (r *run) checkCatalogs(ctx context.Context) {
 			continue
 		}
 		for i, side := range []postgres.Side{postgres.Source, postgres.Target} {
-			if after[i][tr.table.Name] != shape(tr.table.On(side)) {
+			if after[i][tr.table.On(side).Quoted] != shape(tr.table.On(side)) {
 				tr.fail(fmt.Sprintf("%s: it was altered, dropped or replaced while the run was on: run again", side))
 			}
+		}
+	}
+}
+
+// findCreated notes what of the source came while the run was on, and so was
+// neither planned nor compared.
+func (r *run) findCreated(catalogs [2]*postgres.Catalog) {
+	again, err := pairing.Join(catalogs[0], catalogs[1], r.o.Pairing)
+	if err != nil {
+		return // a key on request is gone: its table was altered, which is said there
+	}
+	planned := map[string]bool{}
+	for _, t := range r.pair.Tables {
+		planned[t.Name] = true
+	}
+	for _, t := range again.Tables {
+		if t.Source != nil && !planned[t.Name] {
+			r.created = append(r.created, t.Name)
 		}
 	}
 }

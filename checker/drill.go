@@ -12,9 +12,11 @@ import (
 )
 
 // The sizes of a drill-down: rows in a bucket, and what is held in memory at
-// once, by rows and by the bytes of a side's keys.
+// once, by rows and by the bytes of a side's keys. Small buckets keep the rows
+// that have to be read near the rows that differ, so that a thousand scattered
+// ones still fit one batch: each batch reads its unit once more.
 const (
-	bucketRows = 1000
+	bucketRows = 32
 	batchRows  = 50_000
 	batchBytes = 8 << 20
 	maxBuckets = 1 << 16

@@ -3,10 +3,12 @@ package checker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
 
+	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/sampler"
 )
 
@@ -132,7 +134,12 @@ func (r *run) finishPair(v *verdicts) {
 			r.result.Coverage.Skipped = append(r.result.Coverage.Skipped, Skipped{q.Name, q.Detail})
 		}
 	}
-	if len(r.tables) == 0 && len(r.result.Sequences) == 0 {
+	for _, name := range r.created {
+		const why = "it was created, or renamed to this, while the run was on: run again"
+		r.result.Coverage.Skipped = append(r.result.Coverage.Skipped, Skipped{name, why})
+		v.unproven(name + ": " + why)
+	}
+	if !r.looked() {
 		v.unproven("nothing to compare: " + r.whyNothing())
 	}
 	if !r.o.has("ranges") && len(r.tables) > 0 {
@@ -143,9 +150,22 @@ func (r *run) finishPair(v *verdicts) {
 	}
 }
 
+// looked tells whether there was anything of the source to judge. What only
+// the target holds is judged against nothing: an empty source, or a source
+// that is the wrong database, must not pass for a match.
+func (r *run) looked() bool {
+	return slices.ContainsFunc(r.tables, func(tr *tableRun) bool { return tr.table.Source != nil }) ||
+		r.o.has("sequences") && slices.ContainsFunc(r.pair.Sequences, func(q *pairing.Sequence) bool { return q.Source != nil })
+}
+
 func (r *run) whyNothing() string {
-	if len(r.pair.Tables) > 0 || len(r.pair.Sequences) > 0 {
+	ofSource := slices.ContainsFunc(r.pair.Tables, func(t *pairing.Table) bool { return t.Source != nil }) ||
+		slices.ContainsFunc(r.pair.Sequences, func(q *pairing.Sequence) bool { return q.Source != nil })
+	switch {
+	case ofSource:
 		return "the checks asked for compare no data"
+	case len(r.pair.Tables) > 0 || len(r.pair.Sequences) > 0:
+		return "what there is is on the target only; is the source the right database?"
 	}
 	if r.o.Pairing.Filter.Empty() {
 		return "the databases hold no tables or sequences that the checks ask for"

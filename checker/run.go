@@ -63,8 +63,9 @@ type run struct {
 	result         *Result
 	keys           *keyMask
 	stop           context.CancelCauseFunc
-	losses         int    // readings in a row that lost a side
-	ended          string // why the run ended early, "" when it did not
+	losses         int      // readings in a row that lost a side
+	created        []string // tables of the source that were created meanwhile
+	ended          string   // why the run ended early, "" when it did not
 
 	mu sync.Mutex // guards tables' counters, losses and OnEvent
 }
@@ -113,11 +114,11 @@ func serverInfo(db *postgres.DB) ServerInfo {
 // compare runs all checks. Its error is what kept the run from planning; a
 // unit's failure stays with its table.
 func (r *run) compare(ctx context.Context) error {
+	before := r.writes(ctx)
 	agree, err := r.prepare(ctx)
 	if err != nil {
 		return err
 	}
-	before := r.writes(ctx)
 	if r.o.has("sequences") {
 		r.checkSequences(ctx)
 	}
@@ -268,11 +269,11 @@ func (r *run) db(side postgres.Side) *postgres.DB {
 	return r.target
 }
 
-// writes reads where each side's transaction counter stands, "" if unknown.
+// writes reads which transactions are over on each side, "" if unknown.
 func (r *run) writes(ctx context.Context) [2]string {
 	var at [2]string
 	for i, db := range []*postgres.DB{r.source, r.target} {
-		at[i], _ = db.NextTransaction(ctx) // only for a note
+		at[i], _ = db.Transactions(ctx) // only for a note
 	}
 	return at
 }
@@ -281,7 +282,10 @@ func (r *run) writes(ctx context.Context) [2]string {
 // judges a pair at rest.
 func (r *run) noteWrites(before, after [2]string) {
 	for i, side := range []postgres.Side{postgres.Source, postgres.Target} {
-		if before[i] != "" && after[i] != "" && before[i] != after[i] {
+		switch {
+		case before[i] == "" || after[i] == "":
+			r.note(fmt.Sprintf("whether the %s was written to during the run is not known: the verdict is of a pair at rest", side))
+		case before[i] != after[i]:
 			r.note(fmt.Sprintf("the %s's cluster ran write transactions during the run (%s to %s): the verdict is of a pair at rest; rows written meanwhile may be judged in either version", side, before[i], after[i]))
 		}
 	}

@@ -12,16 +12,24 @@ import (
 	"github.com/pgparity/pgparity/sampler"
 )
 
-// recheckBatch is how many keys one recheck reading asks for.
-const recheckBatch = 500
+// How many keys one recheck reading asks for. Without a key each reading reads
+// the whole table, so it asks for all that a drill-down holds at once.
+const (
+	recheckBatch = 500
+	imageBatch   = batchRows
+)
 
 // settle rechecks suspects and adds what is confirmed to the outcome.
 func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Outcome) error {
 	look := func(ctx context.Context, side postgres.Side, keys [][]string) ([]hashing.State, error) {
 		return r.look(ctx, tr, side, keys)
 	}
+	batch := recheckBatch
+	if !tr.digest.Keyed() {
+		batch = imageBatch
+	}
 	for len(keys) > 0 {
-		n := min(recheckBatch, len(keys))
+		n := min(batch, len(keys))
 		confirmed, unsettled, err := Recheck(ctx, keys[:n], r.o.Settle, look)
 		for _, s := range confirmed {
 			r.addFinding(tr, out, s)

@@ -155,6 +155,11 @@ func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.
 				return err
 			}
 		}
+		if b.Count > 1 { // the groups of a drill-down belong in memory, not in a file
+			if err := s.Set(ctx, "work_mem = '64MB'"); err != nil {
+				return err
+			}
+		}
 		part, err := tr.digest.Sums(ctx, s, scope, b)
 		if err != nil {
 			return err

@@ -276,7 +276,8 @@ func (d *Digest) lookupCopies(ctx context.Context, s *postgres.Session, side pos
 	if d.Way == Stream {
 		return d.streamRows(ctx, s, d.scope(side), Whole, note)
 	}
-	scope := d.scope(side).And(d.rowSQL() + " = ANY ('{" + strings.Join(only, ",") + "}'::pg_catalog.int8[])")
+	// A subselect is hashed on every version, a long list only since 14.
+	scope := d.scope(side).And(d.rowSQL()+" IN (SELECT pg_catalog.unnest($1::pg_catalog.int8[]))", "{"+strings.Join(only, ",")+"}")
 	return d.pushedRows(ctx, s, postgres.Statement{SQL: d.rowsSQL(scope), Args: scope.Args}, note)
 }
 

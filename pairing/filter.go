@@ -102,16 +102,6 @@ func (e *LeafError) Error() string {
 
 // checkLeaves refuses globs that name a partition literally.
 func (f Filter) checkLeaves(tables []*postgres.Table) error {
-	root := func(t *postgres.Table) string {
-		for t.Partition {
-			parent := byQuoted(tables, t.Parent)
-			if parent == nil {
-				break
-			}
-			t = parent
-		}
-		return t.Quoted
-	}
 	for _, g := range f.Tables {
 		if strings.ContainsAny(g, "*?") {
 			continue
@@ -128,10 +118,22 @@ func (f Filter) checkLeaves(tables []*postgres.Table) error {
 			leaf = t
 		}
 		if leaf != nil {
-			return &LeafError{Leaf: leaf.Quoted, Root: root(leaf)}
+			return &LeafError{Leaf: leaf.Quoted, Root: rootOf(leaf, tables).Quoted}
 		}
 	}
 	return nil
+}
+
+// rootOf climbs from a partition to the root of its tree.
+func rootOf(t *postgres.Table, tables []*postgres.Table) *postgres.Table {
+	for t.Partition {
+		parent := byQuoted(tables, t.Parent)
+		if parent == nil {
+			break
+		}
+		t = parent
+	}
+	return t
 }
 
 func byQuoted(tables []*postgres.Table, quoted string) *postgres.Table {

@@ -29,7 +29,7 @@ func (p *Pair) chooseKey(t *Table, asked []string) error {
 			if !ix.Primary {
 				t.KeyReason = "unique index " + ix.Name
 			}
-			t.Key.Ordered, t.Key.Unordered = ordered(key)
+			t.Key.Ordered, t.Key.Unordered = ordered(key, p.sameEncoding)
 			return nil
 		}
 		tried = append(tried, why)
@@ -71,18 +71,25 @@ func (t *Table) key(ix *postgres.Index) (key *Key, why string, lacking bool) {
 		at := slices.Index(twin.Columns, name)
 		key.Columns = append(key.Columns, KeyColumn{Column: c, EqualSource: ix.EqualOp[i], EqualTarget: twin.EqualOp[at]})
 	}
+	key.turned = twin != nil && !slices.Equal(ix.Columns, twin.Columns)
 	return key, "", false
 }
 
-// twin finds the target's unique index over the same set of columns.
+// twin finds the target's unique index over the same set of columns, in the
+// same order where there is one.
 func (t *Table) twin(ix *postgres.Index) *postgres.Index {
 	want := slices.Sorted(slices.Values(ix.Columns))
+	var turned *postgres.Index
 	for _, other := range t.Target.Indexes {
-		if other.Unique && slices.Equal(want, slices.Sorted(slices.Values(other.Columns))) {
+		switch {
+		case !other.Unique:
+		case slices.Equal(ix.Columns, other.Columns):
 			return other
+		case turned == nil && slices.Equal(want, slices.Sorted(slices.Values(other.Columns))):
+			turned = other
 		}
 	}
-	return nil
+	return turned
 }
 
 func (t *Table) column(name string) *Column {
@@ -100,16 +107,19 @@ func (t *Table) column(name string) *Column {
 var alike = []string{"int2", "int4", "int8", "oid", "uuid", "timestamp", "timestamptz", "date", "time", "numeric", "float4", "float8", "bytea", "bool", "char", "pg_lsn", "macaddr", "inet", "cidr"}
 
 // ordered tells whether both servers order the key alike.
-func ordered(k *Key) (bool, string) {
+func ordered(k *Key, sameEncoding bool) (bool, string) {
+	if k.turned {
+		return false, "the target's unique index has the columns of " + k.Name + " in another order"
+	}
 	for _, c := range k.Columns {
-		if why := unordered(c); why != "" {
+		if why := unordered(c, sameEncoding); why != "" {
 			return false, why
 		}
 	}
 	return true, ""
 }
 
-func unordered(c KeyColumn) string {
+func unordered(c KeyColumn, sameEncoding bool) string {
 	t := c.Source.Type
 	for t.Base != nil {
 		t = t.Base
@@ -122,6 +132,9 @@ func unordered(c KeyColumn) string {
 	}
 	if slices.Contains([]string{"text", "varchar", "bpchar", "name"}, t.Name) {
 		if c.Source.ByteOrder && c.Target.ByteOrder {
+			if !sameEncoding {
+				return fmt.Sprintf("%s is text, whose order by bytes differs between the servers' encodings", c.Name)
+			}
 			return ""
 		}
 		return fmt.Sprintf("%s is text under a collation, whose order differs between hosts and versions", c.Name)

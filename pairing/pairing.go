@@ -22,6 +22,8 @@ type Pair struct {
 	Unmatched []string
 	// Subscriptions are the enabled logical subscriptions on the target.
 	Subscriptions []string
+
+	sameEncoding bool // of the servers: equal text is equal bytes
 }
 
 // Omission is an object left out, and why.
@@ -120,6 +122,7 @@ type Key struct {
 	// same rows on both. Unordered says why not.
 	Ordered   bool
 	Unordered string
+	turned    bool // the target's index has the columns in another order
 }
 
 // KeyColumn is one column of a key with the operator of its uniqueness.
@@ -152,9 +155,12 @@ func Join(source, target *postgres.Catalog, o Options) (*Pair, error) {
 	if err := o.Filter.checkLeaves(source.Tables); err != nil {
 		return nil, err
 	}
-	p := &Pair{Subscriptions: target.Subscriptions}
+	p := &Pair{Subscriptions: target.Subscriptions, sameEncoding: source.Encoding == target.Encoding}
 	if err := p.joinTables(source, target, o); err != nil {
 		return nil, err
+	}
+	if source.LargeObjects && o.Filter.Empty() {
+		p.Excluded = append(p.Excluded, Omission{"pg_catalog.pg_largeobject", "large objects are not compared"})
 	}
 	p.joinSequences(source, target, o.Filter)
 	p.findUnmatched(source, target, o.Filter)
@@ -177,16 +183,17 @@ func omitted(t *postgres.Table) string {
 }
 
 func (p *Pair) joinTables(source, target *postgres.Catalog, o Options) error {
-	onTarget := map[string]*postgres.Table{}
+	onTarget := map[objectName]*postgres.Table{}
 	for _, t := range target.Tables {
-		onTarget[t.Quoted] = t
+		onTarget[objectName{t.Schema, t.Name}] = t
 	}
-	onSource := map[string]bool{}
+	onSource := map[objectName]bool{}
 	for _, s := range source.Tables {
-		onSource[s.Quoted] = true
-		t := onTarget[s.Quoted]
+		onSource[objectName{s.Schema, s.Name}] = true
+		t := onTarget[objectName{s.Schema, s.Name}]
 		// A partition is part of its root, unless the target has it as a table of its own.
 		if s.Partition && (t == nil || t.Partition) {
+			p.omitPartition(s, source.Tables, o.Filter)
 			continue
 		}
 		chosen, excluded := o.Filter.chosen(s.Schema, s.Name)
@@ -206,7 +213,7 @@ func (p *Pair) joinTables(source, target *postgres.Catalog, o Options) error {
 		}
 	}
 	for _, t := range target.Tables {
-		if chosen, _ := o.Filter.chosen(t.Schema, t.Name); onSource[t.Quoted] || t.Partition || !chosen {
+		if chosen, _ := o.Filter.chosen(t.Schema, t.Name); onSource[objectName{t.Schema, t.Name}] || t.Partition || !chosen {
 			continue
 		}
 		if reason := omitted(t); reason != "" {
@@ -218,6 +225,22 @@ func (p *Pair) joinTables(source, target *postgres.Catalog, o Options) error {
 	}
 	sort.SliceStable(p.Tables, func(i, j int) bool { return p.Tables[i].Name < p.Tables[j].Name })
 	return nil
+}
+
+// objectName identifies an object on both sides. The quoted name would not:
+// whether quote_ident quotes a word depends on the version's keywords.
+type objectName struct{ schema, name string }
+
+// omitPartition says that a partition is not compared, though the filter
+// chooses it, because it leaves out the root that it would be compared with.
+func (p *Pair) omitPartition(t *postgres.Table, tables []*postgres.Table, f Filter) {
+	if chosen, _ := f.chosen(t.Schema, t.Name); !chosen {
+		return
+	}
+	root := rootOf(t, tables)
+	if chosen, excluded := f.chosen(root.Schema, root.Name); !chosen && !excluded {
+		p.Excluded = append(p.Excluded, Omission{t.Quoted, "partition of " + root.Quoted + ", which the filter does not choose"})
+	}
 }
 
 func kindWord(kind byte) string {
@@ -298,7 +321,7 @@ func (p *Pair) findUnmatched(source, target *postgres.Catalog, f Filter) {
 	matches := func(pattern string, match func(pattern, schema, name string) bool) bool {
 		for _, c := range []*postgres.Catalog{source, target} {
 			for _, t := range c.Tables {
-				if match(pattern, t.Schema, t.Name) {
+				if !t.Partition && match(pattern, t.Schema, t.Name) { // a partition alone is not planned
 					return true
 				}
 			}

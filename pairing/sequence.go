@@ -14,9 +14,9 @@ type Sequence struct {
 }
 
 func (p *Pair) joinSequences(source, target *postgres.Catalog, f Filter) {
-	onTarget := map[string]*postgres.Sequence{}
+	onTarget := map[objectName]*postgres.Sequence{}
 	for _, q := range target.Sequences {
-		onTarget[q.Quoted] = q
+		onTarget[objectName{q.Schema, q.Name}] = q
 	}
 	chosen := func(q *postgres.Sequence) bool {
 		if slices.Contains(toolSchemas, q.Schema) || q.Extension != "" {
@@ -30,15 +30,16 @@ func (p *Pair) joinSequences(source, target *postgres.Catalog, f Filter) {
 		c, _ := f.chosen(q.Schema, q.Name)
 		return c
 	}
-	seen := map[string]bool{}
+	seen := map[objectName]bool{}
 	for _, s := range source.Sequences {
-		seen[s.Quoted] = true
+		name := objectName{s.Schema, s.Name}
+		seen[name] = true
 		if chosen(s) {
-			p.Sequences = append(p.Sequences, &Sequence{Name: s.Quoted, Source: s, Target: onTarget[s.Quoted]})
+			p.Sequences = append(p.Sequences, &Sequence{Name: s.Quoted, Source: s, Target: onTarget[name]})
 		}
 	}
 	for _, t := range target.Sequences {
-		if !seen[t.Quoted] && chosen(t) {
+		if !seen[objectName{t.Schema, t.Name}] && chosen(t) {
 			p.Sequences = append(p.Sequences, &Sequence{Name: t.Quoted, Target: t})
 		}
 	}

@@ -17,6 +17,9 @@ var sqlFiles embed.FS
 type Catalog struct {
 	Tables    []*Table    // ordered by schema and name, by bytes
 	Sequences []*Sequence // likewise
+	Encoding  string      // server_encoding
+	// LargeObjects: there are large objects, or were before the last vacuum.
+	LargeObjects bool
 	// Subscriptions are the enabled logical subscriptions of this database:
 	// what may be writing into it.
 	Subscriptions []string
@@ -142,6 +145,8 @@ func (db *DB) statement(name string) Statement {
 	}
 	return Statement{SQL: strings.NewReplacer(
 		"{{pageranges}}", since(140000, "c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_am am WHERE am.oid = c.relam AND am.amname = 'heap')", "false"),
+		// Since 18 a NOT NULL that is not validated sets attnotnull, nulls or not.
+		"{{notnull}}", since(180000, "a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey))", "a.attnotnull"),
 		"{{generated}}", since(120000, "a.attgenerated", "''"),
 		"{{deterministic}}", since(120000, "coalesce(co.collisdeterministic, true)", "true"),
 		"{{keycolumns}}", since(110000, "i.indnkeyatts", "i.indnatts"),
@@ -152,7 +157,7 @@ func (db *DB) statement(name string) Statement {
 
 // ReadCatalog reads all tables, columns, keys and sequences of one side.
 func (db *DB) ReadCatalog(ctx context.Context) (*Catalog, error) {
-	cat := &Catalog{}
+	cat := &Catalog{Encoding: db.server.Encoding}
 	err := db.Read(ctx, "catalog", func(ctx context.Context, s *Session) error {
 		types, err := s.readTypes(ctx)
 		if err != nil {
@@ -169,6 +174,14 @@ func (db *DB) ReadCatalog(ctx context.Context) (*Catalog, error) {
 			return err
 		}
 		if err := s.readSequenceDefinitions(ctx, cat); err != nil {
+			return err
+		}
+		// The size needs no privilege, the rows do.
+		err = s.Each(ctx, Statement{SQL: `SELECT pg_catalog.pg_relation_size('pg_catalog.pg_largeobject') > 0`}, func(r Row) error {
+			cat.LargeObjects = r.Bool(0)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 		return s.Each(ctx, Statement{SQL: `SELECT s.subname FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid

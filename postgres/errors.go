@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,6 +23,8 @@ const (
 	codeInvalidCatalog        = "3D000"
 	codeTooManyConnections    = "53300"
 	codeFailedTransaction     = "25P02"
+	codeIdleInTransaction     = "25P03"
+	codeTransactionTimeout    = "25P04"
 )
 
 // Error is a failed reading on one side. It answers what a caller branches
@@ -47,6 +50,12 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.err }
+
+// hasCode tells whether the server's error has one of the SQLSTATEs.
+func hasCode(err error, codes ...string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && slices.Contains(codes, pg.Code)
+}
 
 // Lost tells whether the side went away, rather than refused a statement.
 func Lost(err error) bool {

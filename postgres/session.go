@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Session is one short read-only transaction on a pinned connection. It is
@@ -35,7 +35,7 @@ type Statement struct {
 // a name means; row_security=off makes a policy raise instead of hiding rows;
 // jit would compile the digest expressions for seconds.
 var pinned = []struct {
-	since int // server_version_num; from 1 on not for a server not yet known
+	since int // server_version_num
 	set   string
 }{
 	{170000, "transaction_timeout = 0"}, // early, like statement_timeout
@@ -64,12 +64,14 @@ func pinStatement(version int, statementTimeout time.Duration) string {
 	b.WriteString("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
 	// First, so that a short timeout of the role or database ends here.
 	fmt.Fprintf(&b, "; SET LOCAL statement_timeout = %d", statementTimeout.Milliseconds())
-	if version == 0 { // not known yet, and no SET is conditional
-		b.WriteString("; SELECT pg_catalog.set_config('transaction_timeout', '0', true) WHERE pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 170000")
-	}
 	for _, p := range pinned {
-		if version >= p.since {
+		switch {
+		case version >= p.since:
 			b.WriteString("; SET LOCAL " + p.set)
+		case version == 0: // not known yet, and no SET is conditional
+			name, value, _ := strings.Cut(p.set, " = ")
+			fmt.Fprintf(&b, "; SELECT pg_catalog.set_config('%s', '%s', true) WHERE pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) %d",
+				name, strings.Trim(value, "'"), p.since)
 		}
 	}
 	return b.String()
@@ -79,15 +81,11 @@ func pinStatement(version int, statementTimeout time.Duration) string {
 // in each statement's comment. The transaction ends before Read returns, so
 // no snapshot outlives it.
 func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Session) error) error {
-	conn, err := db.pool.Acquire(ctx)
+	s, conn, err := db.session(ctx, tag)
 	if err != nil {
-		return db.connectError(err)
+		return err
 	}
 	defer conn.Release()
-	s := &Session{db: db, conn: conn.Conn().PgConn(), tag: tag}
-	if err := s.begin(ctx); err != nil {
-		return s.wrap("begin", err)
-	}
 	if err := fn(ctx, s); err != nil {
 		// The connection may already be gone; the pool then drops it.
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -101,19 +99,50 @@ func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Se
 // beginTries is how often a transaction is begun before a timeout is believed.
 const beginTries = 5
 
-// begin opens the pinned transaction. A statement_timeout of the role or the
-// database that is no longer than a hiccup of the machine may end the very
-// statement that lifts it: then it is tried again.
+// session opens a pinned transaction on a connection of the pool, which the
+// caller releases. Timeouts of the role or the database may be shorter than a
+// hiccup of the machine: one that ends the connection before the transaction
+// is pinned costs that connection, and another is taken.
+func (db *DB) session(ctx context.Context, tag string) (*Session, *pgxpool.Conn, error) {
+	for try := 1; ; try++ {
+		conn, err := db.pool.Acquire(ctx)
+		if err != nil {
+			return nil, nil, db.connectError(err)
+		}
+		s := &Session{db: db, conn: conn.Conn().PgConn(), tag: tag}
+		err = s.begin(ctx)
+		if err == nil {
+			return s, conn, nil
+		}
+		conn.Release() // closes one that the server ended
+		if !hasCode(err, codeIdleInTransaction, codeTransactionTimeout) || try == beginTries {
+			return nil, nil, s.wrap("begin", err)
+		}
+	}
+}
+
+// begin opens the pinned transaction. A short statement_timeout may end the
+// very statement that lifts it: then it is tried again.
 func (s *Session) begin(ctx context.Context) error {
 	for try := 1; ; try++ {
-		err := s.exec(ctx, s.db.pin)
-		var pg *pgconn.PgError
-		timedOut := errors.As(err, &pg) && (pg.Code == codeQueryCanceled || pg.Code == codeFailedTransaction)
-		if !timedOut || try == beginTries || ctx.Err() != nil {
+		err := s.pin(ctx)
+		if !hasCode(err, codeQueryCanceled, codeFailedTransaction) || try == beginTries || ctx.Err() != nil {
 			return err
 		}
-		_ = s.exec(ctx, "ROLLBACK") // may time out as well: the next try then finds the transaction failed
+		// It may time out as well: the next try then finds the transaction failed.
+		if err := s.exec(ctx, "ROLLBACK"); hasCode(err, codeIdleInTransaction, codeTransactionTimeout) {
+			return err
+		}
 	}
+}
+
+// pin begins a transaction, pins its settings and recognises the server.
+func (s *Session) pin(ctx context.Context) error {
+	results, err := s.conn.Exec(ctx, s.db.pin+"; "+whichServer).ReadAll()
+	if err != nil {
+		return err
+	}
+	return s.db.recognise(results[len(results)-1])
 }
 
 // commit ends the transaction. The server answers ROLLBACK where a statement

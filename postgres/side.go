@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -62,6 +63,9 @@ type DB struct {
 	pin    string // BEGIN and the SET LOCALs, for this server's version
 	run    string
 	secret string // the password in use, to keep it out of messages
+
+	mu       sync.Mutex
+	instance string // which running server and database the first session found
 }
 
 // Server is what a side's server says of itself.
@@ -107,16 +111,42 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	dials := newDials(cfg.ConnConfig.DialFunc)
 	cfg.ConnConfig.DialFunc = dials.dial
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
+	db := &DB{side: o.Side, dials: dials, run: o.Run, secret: cfg.ConnConfig.Password}
+	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Side, err)
 	}
-	db := &DB{side: o.Side, pool: pool, dials: dials, run: o.Run, secret: cfg.ConnConfig.Password}
 	if err := db.identify(ctx, o); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return db, nil
+}
+
+// errOtherServer ends a run in which an address led to two servers: what was
+// read would be a mixture.
+var errOtherServer = errors.New("another server answers there than at the start of the run, or it was restarted or promoted: run again, with an address that leads to one server")
+
+// whichServer, in a pinned session, names the running server and its database.
+const whichServer = `SELECT pg_catalog.concat(d.oid, ' ', pg_catalog.pg_is_in_recovery(), ' ', pg_catalog.pg_postmaster_start_time())
+FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`
+
+// recognise makes sure that each transaction runs on the same server: several
+// hosts in a URL, a name with several addresses and a load balancer may all
+// lead elsewhere. answer is what whichServer gave.
+func (db *DB) recognise(answer *pgconn.Result) error {
+	if len(answer.Rows) != 1 { // no server that is supported: identify says which
+		return nil
+	}
+	found := string(answer.Rows[0][0])
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.instance == "" {
+		db.instance = found
+	}
+	if db.instance != found {
+		return errOtherServer
+	}
+	return nil
 }
 
 // Close gives all connections back. No session may be open. It takes a few
@@ -211,17 +241,19 @@ func (db *DB) Position(ctx context.Context) (string, error) {
 	return lsn, err
 }
 
-// NextTransaction reads the first transaction id not yet given out: when it
-// moves, something in the cluster writes.
-func (db *DB) NextTransaction(ctx context.Context) (string, error) {
-	xid := ""
+// Transactions reads which transactions that write are over and which are not,
+// as a snapshot prints it: when it changes, something in the cluster writes.
+// The next transaction id alone would not do: a transaction that began before
+// leaves it as it is when it commits.
+func (db *DB) Transactions(ctx context.Context) (string, error) {
+	snapshot := ""
 	err := db.Read(ctx, "position", func(ctx context.Context, t *Session) error {
-		return t.Each(ctx, Statement{SQL: "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())"}, func(r Row) error {
-			xid = r.Text(0)
+		return t.Each(ctx, Statement{SQL: "SELECT pg_catalog.txid_current_snapshot()"}, func(r Row) error {
+			snapshot = r.Text(0)
 			return nil
 		})
 	})
-	return xid, err
+	return snapshot, err
 }
 
 // SameDatabase tells whether two sides are one and the same database, which

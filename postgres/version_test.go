@@ -79,8 +79,8 @@ func playOldServer(conn net.Conn) {
 // answerOldQuery fails at the first setting that 9.4 does not have.
 func answerOldQuery(b *pgproto3.Backend, sql string) {
 	defer b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
-	for _, unknown := range []string{"row_security", "max_parallel_workers_per_gather", "idle_in_transaction_session_timeout", "SET LOCAL jit", "SET LOCAL transaction_timeout"} {
-		if strings.Contains(sql, unknown) {
+	for _, unknown := range []string{"row_security", "max_parallel_workers_per_gather", "idle_in_transaction_session_timeout", "jit", "transaction_timeout"} {
+		if strings.Contains(sql, "SET LOCAL "+unknown) {
 			b.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "42704", Message: `unrecognized configuration parameter "` + unknown + `"`})
 			return
 		}

@@ -56,8 +56,10 @@ func valuesOf(f *checker.Finding) []string {
 // sideValues is one side's row on one line, without what its key says already.
 func sideValues(side string, f *checker.Finding, of func(checker.ColumnValues) *string) []string {
 	var parts []string
+	read := false
 	for _, v := range f.Values {
 		text := of(v)
+		read = read || text != nil
 		if key, ok := f.Key[v.Name]; ok {
 			if text == nil { // no key holds a NULL
 				return []string{side + ": the row was gone when its values were read"}
@@ -68,8 +70,11 @@ func sideValues(side string, f *checker.Finding, of func(checker.ColumnValues) *
 		}
 		parts = append(parts, ident(v.Name)+"="+listedShape.one(text))
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0:
 		return nil
+	case !read: // a row without a key may not be found again by its hash
+		return []string{side + ": all values are NULL, or none could be read"}
 	}
 	return []string{side + ": " + strings.Join(parts, ", ")}
 }

@@ -102,8 +102,35 @@ func measure(ctx context.Context, p *pair, program string, w workload, o options
 		}
 		fmt.Fprintf(os.Stderr, "%s: round %d of %d done\n", w.name, round, o.rounds)
 	}
+	for _, n := range differences {
+		if err := measureDamaged(ctx, p, program, w, rows, n, o.rounds, &m); err != nil {
+			return m, err
+		}
+	}
 	return m, nil
 }
+
+// differences are how many scattered rows differ in the runs on a damaged pair.
+var differences = []int{1, 1000}
+
+// measureDamaged damages the target and lets verify find it.
+func measureDamaged(ctx context.Context, p *pair, program string, w workload, rows, n, rounds int, m *measured) error {
+	if err := p.target.Exec(ctx, database, fmt.Sprintf(w.damage, max(rows/n-1, 1)), "VACUUM (ANALYZE) t"); err != nil {
+		return err
+	}
+	for range rounds {
+		took, memory, err := differs(ctx, p, program)
+		if err != nil {
+			return fmt.Errorf("%d differences: %w", n, err)
+		}
+		name := damagedName(n)
+		m.Times[name] = append(m.Times[name], took)
+		m.Memory = max(m.Memory, memory)
+	}
+	return nil
+}
+
+func damagedName(n int) string { return fmt.Sprintf("verify, %d different", n) }
 
 func median(d []time.Duration) time.Duration {
 	if len(d) == 0 {

@@ -60,6 +60,12 @@ func table(all []measured, o options) string {
 			d := median(m.Times[c.name])
 			fmt.Fprintf(&b, "| %s | %s | %d ms | %.2f |\n", name, c.what, d.Milliseconds(), float64(d)/float64(base))
 		}
+		clean := median(m.Times["verify"])
+		for _, n := range differences {
+			d := median(m.Times[damagedName(n)])
+			fmt.Fprintf(&b, "| | `pgparity verify --checks ranges`, about %d scattered rows different: %.2f × the clean run | %d ms | %.2f |\n",
+				n, float64(d)/float64(clean), d.Milliseconds(), float64(d)/float64(base))
+		}
 		fmt.Fprintf(&b, "| | client's peak memory | %d MiB | |\n", m.Memory>>20)
 	}
 	return b.String()

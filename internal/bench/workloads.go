@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,20 +13,33 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// workload is one table, the same on both sides.
+// workload is a table, or several, the same on both sides.
 type workload struct {
 	name   string
 	rows   int
-	create string // $1 rows
+	create string // %d: the rows
+	// damage changes n scattered rows of the target; "" leaves that out.
+	damage string // %d: every how many rows
 }
 
 var workloads = []workload{
 	{"narrow", 2_000_000, `CREATE TABLE t (id bigint PRIMARY KEY, customer int NOT NULL, amount int NOT NULL, created timestamptz NOT NULL, status text NOT NULL);
-INSERT INTO t SELECT i, i %% 5000, (i::bigint * 7919) %% 100000, '2024-01-01'::timestamptz + i * interval '7 seconds', (ARRAY['new','paid','sent','done'])[1 + i %% 4] FROM generate_series(1, %d) i`},
+INSERT INTO t SELECT i, i %% 5000, (i::bigint * 7919) %% 100000, '2024-01-01'::timestamptz + i * interval '7 seconds', (ARRAY['new','paid','sent','done'])[1 + i %% 4] FROM generate_series(1, %d) i`,
+		`UPDATE t SET amount = -amount - 1 WHERE id %% %d = 0`},
 	{"wide", 800_000, `CREATE TYPE mood AS ENUM ('sad','ok','happy');
 CREATE TABLE t (id bigint PRIMARY KEY, n int, price numeric(12,2), ratio float8, flag boolean, day date, at timestamptz, name text, code varchar(20), ref uuid, doc jsonb, m mood);
 INSERT INTO t SELECT i, i %% 1000, i * 0.37, i / 7.0, i %% 3 = 0, '2020-01-01'::date + i %% 2000, '2024-01-01'::timestamptz + i * interval '13 seconds',
-  'customer number ' || i, 'C' || i %% 10000, md5(i::text)::uuid, jsonb_build_object('k', i, 'tags', ARRAY['a','b'], 'x', i * 1.5), (ARRAY['sad','ok','happy'])[1 + i %% 3]::mood FROM generate_series(1, %d) i`},
+  'customer number ' || i, 'C' || i %% 10000, md5(i::text)::uuid, jsonb_build_object('k', i, 'tags', ARRAY['a','b'], 'x', i * 1.5), (ARRAY['sad','ok','happy'])[1 + i %% 3]::mood FROM generate_series(1, %d) i`,
+		`UPDATE t SET price = -price WHERE id %% %d = 0`},
+	{"uuid", 3_000_000, `CREATE TABLE t (id uuid PRIMARY KEY, n int NOT NULL, amount int NOT NULL, at timestamptz NOT NULL);
+INSERT INTO t SELECT md5(i::text)::uuid, i, i %% 1000, '2024-01-01'::timestamptz + i * interval '1 second' FROM generate_series(1, %d) i`,
+		`UPDATE t SET amount = -amount - 1 WHERE n %% %d = 0`},
+	{"text", 1_500_000, `CREATE TABLE t (k text PRIMARY KEY, n int NOT NULL, note text NOT NULL);
+INSERT INTO t SELECT 'key-' || md5(i::text), i, 'note ' || i %% 100 FROM generate_series(1, %d) i`,
+		`UPDATE t SET note = '' WHERE n %% %d = 0`},
+	{"keyless", 1_000_000, `CREATE TABLE t (n int NOT NULL, at timestamptz NOT NULL, line text NOT NULL);
+INSERT INTO t SELECT i / 2, '2024-01-01'::timestamptz + i / 2 * interval '1 second', 'line ' || i / 2 FROM generate_series(1, %d) i`,
+		`UPDATE t SET line = '' WHERE n %% %d = 0`},
 }
 
 // database is where a workload lives on both servers.
@@ -79,6 +93,15 @@ func sql(statement string) func(context.Context, *pair, string) (time.Duration, 
 }
 
 func verify(args ...string) func(context.Context, *pair, string) (time.Duration, int64, error) {
+	return verifyTo(0, args...)
+}
+
+// differs runs verify on a damaged pair, where anything but a mismatch is an
+// error of the benchmark.
+var differs = verifyTo(1, "--checks", "ranges")
+
+// verifyTo runs the program and wants an exit code.
+func verifyTo(wants int, args ...string) func(context.Context, *pair, string) (time.Duration, int64, error) {
 	return func(ctx context.Context, p *pair, program string) (time.Duration, int64, error) {
 		all := append([]string{"verify", "--source", p.source.URL(database), "--target", p.target.URL(database),
 			"--quiet", "--progress", "none"}, args...)
@@ -87,7 +110,8 @@ func verify(args ...string) func(context.Context, *pair, string) (time.Duration,
 		start := time.Now()
 		err := cmd.Run()
 		took := time.Since(start)
-		if err != nil {
+		var exit *exec.ExitError
+		if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != wants) {
 			return 0, 0, err
 		}
 		var memory int64

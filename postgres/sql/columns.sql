@@ -3,7 +3,7 @@ SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.
   coalesce(pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(co.collname), ''),
   a.attcollation = 100,
   a.attcollation = 0 OR co.collname IN ('C','POSIX') AND cn.nspname = 'pg_catalog',
-  {{deterministic}}, a.attnotnull, {{generated}}, a.attidentity,
+  {{deterministic}}, {{notnull}}, {{generated}}, a.attidentity,
   pg_catalog.quote_ident(a.attname), coalesce(st.correlation::pg_catalog.text, '')
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
