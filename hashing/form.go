@@ -137,6 +137,23 @@ func sameShape(a, b *postgres.Type) bool {
 // typeForms lists the forms for a type that is not a domain. cast tells that a
 // side has a function that casts it to text.
 func typeForms(t *postgres.Type, cast bool, c *pairing.Column, p peers) ([]Form, string) {
+	forms := nativeForms(t, cast, c, p)
+	if !p.floatTextDiffers || !containsFloat(t) {
+		return append(forms, textForms(t, cast, p)...), ""
+	}
+	bytes, ok := sendExpr(t)
+	if !ok {
+		return nil, unprintable(t)
+	}
+	vectors := p.vectorsOf(t)
+	return append(forms,
+		Form{Name: "binary+hashtext", template: hashText("pg_catalog.encode(" + bytes + ", 'hex')"), cast: t.Text, vectors: vectors},
+		Form{Name: "binary+md5", template: md5Of(bytes, `'\x$salt'::pg_catalog.bytea`), cast: t.Text, vectors: vectors}), ""
+}
+
+// nativeForms are those that call the server's hash function of the type
+// itself: at most one.
+func nativeForms(t *postgres.Type, cast bool, c *pairing.Column, p peers) []Form {
 	var forms []Form
 	if e, ok := extended[t.Name]; ok && t.BuiltIn && (p.sameEncoding || !printable(t)) {
 		forms = append(forms, Form{Name: e.name, template: e.sql, cast: t.Text, vectors: p.vectorsOf(t)})
@@ -150,33 +167,29 @@ func typeForms(t *postgres.Type, cast bool, c *pairing.Column, p peers) ([]Form,
 		}
 		forms = append(forms, f)
 	}
-	if p.floatTextDiffers && containsFloat(t) {
-		bytes, ok := sendExpr(t)
-		if !ok {
-			return nil, unprintable(t)
-		}
-		vectors := p.vectorsOf(t)
-		return append(forms,
-			Form{Name: "binary+hashtext", template: hashText("pg_catalog.encode(" + bytes + ", 'hex')"), cast: t.Text, vectors: vectors},
-			Form{Name: "binary+md5", template: md5Of(bytes, `'\x$salt'::pg_catalog.bytea`), cast: t.Text, vectors: vectors}), ""
-	}
+	return forms
+}
+
+// textForms hash the type's output, which the pinned settings make the same on
+// all servers.
+func textForms(t *postgres.Type, cast bool, p peers) []Form {
 	text, like, vectors := textOf(t, cast), t.Text, p.vectorsOf(t)
 	if vectors == nil {
 		like, vectors = "pg_catalog.text", p.texts()
+	}
+	form := func(name, template string) Form {
+		return Form{Name: name, template: nullGuard(template), cast: like, vectors: vectors}
 	}
 	_, typed := extended[t.Name]
 	typed = t.BuiltIn && (typed || t.Name == "bpchar")
 	switch {
 	case !p.sameEncoding:
-		forms = append(forms, Form{Name: "utf8+md5", template: nullGuard(md5Of("pg_catalog.convert_to("+text+", 'UTF8')", `'\x$salt'::pg_catalog.bytea`)), cast: like, vectors: vectors})
-	case typed:
-		forms = append(forms, Form{Name: "text+md5", template: nullGuard(md5Of(text, "'$salt'")), cast: like, vectors: vectors})
+		return []Form{form("utf8+md5", md5Of("pg_catalog.convert_to("+text+", 'UTF8')", `'\x$salt'::pg_catalog.bytea`))}
+	case typed: // without its own function a server has none for text either
+		return []Form{form("text+md5", md5Of(text, "'$salt'"))}
 	default:
-		forms = append(forms,
-			Form{Name: "text+hashtext", template: nullGuard(hashText(text)), cast: like, vectors: vectors},
-			Form{Name: "text+md5", template: nullGuard(md5Of(text, "'$salt'")), cast: like, vectors: vectors})
+		return []Form{form("text+hashtext", hashText(text)), form("text+md5", md5Of(text, "'$salt'"))}
 	}
-	return forms, ""
 }
 
 // hashText hashes text by its bytes, whatever its collation takes for equal.

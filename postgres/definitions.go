@@ -11,7 +11,9 @@ type Definition struct {
 	Text   string // as the server deparses it
 }
 
-// ReadDefinitions reads the definitions of all tables of one side.
+// ReadDefinitions reads the definitions of all tables of one side, without
+// partitions, in one transaction. The catalog alone is read: no privilege on a
+// table is needed.
 func (db *DB) ReadDefinitions(ctx context.Context) ([]Definition, error) {
 	var list []Definition
 	err := db.Read(ctx, "definitions", func(ctx context.Context, s *Session) error {

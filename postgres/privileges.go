@@ -41,7 +41,8 @@ func (db *DB) QuoteIdent(ctx context.Context, name string) (quoted string, err e
 	return quoted, err
 }
 
-// ReadPrivileges reads what the connected role may do, from the catalogs.
+// ReadPrivileges reads what the connected role may do, from the catalogs alone:
+// it works for a role that may read nothing yet.
 func (db *DB) ReadPrivileges(ctx context.Context) (*Privileges, error) {
 	p := &Privileges{Schemas: map[string]SchemaPrivilege{}, Relations: map[uint32]RelationPrivilege{}}
 	const subscriptions = `(SELECT pg_catalog.bool_and(pg_catalog.has_column_privilege(%r%'pg_catalog.pg_subscription', a.c, 'SELECT'))

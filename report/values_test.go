@@ -16,6 +16,7 @@ import (
 
 func TestPairsShowWhatDiffers(t *testing.T) {
 	long := strings.Repeat("0123456789", 50)
+	accents := strings.Repeat("e\u0301", 200) // a window does not begin with a mark
 	tail := long[len(long)-53:]
 	for _, c := range []struct{ name, source, target, left, right string }{
 		{"short", "10.00", "10.01", "10.00", "10.01"},
@@ -36,6 +37,7 @@ func TestPairsShowWhatDiffers(t *testing.T) {
 		{"one ends", long, long + long[:3], "…" + tail + " (500 characters)", "…" + tail + "012 (503 characters)"},
 		{"in the middle", long + "a" + long, long + "b" + long, "…" + tail + "a" + long[:106] + "… (1,001 characters)", "…" + tail + "b" + long[:106] + "… (1,001 characters)"},
 		{"at the start", "a" + long, "b", "a" + long[:159] + "… (501 characters)", "b"},
+		{"behind marks", accents + "a", accents + "b", "…" + accents[:53*3] + "a (401 characters)", "…" + accents[:53*3] + "b (401 characters)"},
 		{"far behind a respelling", "é" + long + "a", "e\u0301" + long + "b", `"\u00e9` + long[:152] + `"… (502 characters)`, `"e\u0301` + long[:151] + `"… (503 characters)`},
 	} {
 		left, right := listedShape.pair(&c.source, &c.target)

@@ -101,7 +101,11 @@ func (v *barView) add(t tableProgress) *mpb.Bar {
 func (v *barView) runText() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return fmt.Sprintf(" %s/%s %s rows/s %s", short(v.now.compared), short(v.now.planned), short(v.now.rate), leftText(v.now.left))
+	rate := "–" // not known in the first second
+	if v.now.rate > 0 {
+		rate = short(v.now.rate)
+	}
+	return fmt.Sprintf(" %s/%s %s rows/s %s", short(v.now.compared), short(v.now.planned), rate, leftText(v.now.left))
 }
 
 func (v *barView) tableText(name string) string {
