@@ -119,7 +119,10 @@ const patience = 25 * time.Second
 func TestFindsExactlyWhatDiffers(t *testing.T) {
 	opened := map[[2]int]*route{}
 	var worlds, damaged int
-	start := time.Now()
+	start, patience := time.Now(), patience
+	if testing.Short() {
+		patience /= 5
+	}
 	checks := flag.Lookup("rapid.checks")
 	asked := checks.Value.String() != checks.DefValue
 	rapid.Check(t, func(rt *rapid.T) {
@@ -159,7 +162,7 @@ func TestFindsExactlyWhatDiffers(t *testing.T) {
 		}
 	})
 	t.Logf("%d comparisons, %d of them found damages, on %d pairs of versions, in %s", worlds, damaged, len(opened), time.Since(start).Round(time.Millisecond))
-	if damaged == 0 {
+	if damaged == 0 && !testing.Short() { // a few worlds may all be sound
 		t.Error("no comparison found a damage: the test is broken")
 	}
 }
