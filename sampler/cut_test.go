@@ -86,6 +86,9 @@ func TestCut(t *testing.T) {
 		analyse bool
 		chunks  int // under and over the statistics' hundred bounds
 	}{{15, true, 20}, {15, false, 20}, {18, true, 130}, {10, false, 20}, {11, true, 20}} {
+		if testing.Short() && c.chunks > 20 {
+			continue
+		}
 		t.Run(fmt.Sprintf("%d analysed %t into %d", c.major, c.analyse, c.chunks), func(t *testing.T) {
 			cluster := pgcluster.Shared(t, c.major)
 			url := cluster.TestDB(t, tables(c.analyse, c.major)...)

@@ -94,6 +94,9 @@ func TestOtherProcessSpared(t *testing.T) {
 
 // TestAsNormalUser runs the whole life of a cluster as a user without rights.
 func TestAsNormalUser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short, and this makes clusters in an empty cache")
+	}
 	acc, err := serverAccount()
 	if err != nil {
 		t.Fatal(err)
