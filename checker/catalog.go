@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 )
@@ -19,23 +17,14 @@ func (r *run) checkCatalogs(ctx context.Context) {
 		return // unproven already
 	}
 	var after [2]map[string]string
-	var catalogs [2]*postgres.Catalog
-	g, gctx := errgroup.WithContext(ctx)
-	for i, db := range []*postgres.DB{r.source, r.target} {
-		g.Go(func() error {
-			cat, err := db.ReadCatalog(gctx)
-			if err != nil {
-				return err
-			}
-			catalogs[i], after[i] = cat, map[string]string{}
+	catalogs, err := readCatalogs(ctx, r.source, r.target)
+	if err == nil {
+		for i, cat := range catalogs {
+			after[i] = map[string]string{}
 			for _, t := range cat.Tables {
 				after[i][t.Quoted] = shape(t)
 			}
-			return nil
-		})
-	}
-	err := g.Wait()
-	if err == nil {
+		}
 		r.findCreated(catalogs)
 	}
 	for _, tr := range r.tables {

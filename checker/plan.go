@@ -48,8 +48,8 @@ type TablePlan struct {
 // Plan tells how each table of a pair would be compared. It reads catalogs
 // and runs the handshake, but no table.
 func Plan(ctx context.Context, source, target *postgres.DB, o Options) ([]TablePlan, *pairing.Pair, error) {
-	if postgres.SameDatabase(source, target) {
-		return nil, nil, &OperatorError{fmt.Errorf("source and target are the same database (%s): give two different ones", source.Server().Database)}
+	if err := distinct(source, target); err != nil {
+		return nil, nil, err
 	}
 	pair, err := Join(ctx, source, target, o.Pairing)
 	if err != nil {

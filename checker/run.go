@@ -75,8 +75,8 @@ type run struct {
 // nothing was compared. Everything else, a cancelled context and a lost side
 // included, ends in a Result.
 func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, error) {
-	if postgres.SameDatabase(source, target) {
-		return nil, &OperatorError{fmt.Errorf("source and target are the same database (%s): give two different ones", source.Server().Database)}
+	if err := distinct(source, target); err != nil {
+		return nil, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -86,7 +86,7 @@ func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, 
 		Tool:          Tool{Version: o.Version, OptionsHash: o.OptionsHash, DigestSpec: hashing.Spec},
 		Pair:          o.Pair,
 		StartedAt:     time.Now().UTC(),
-		Source:        serverInfo(source), Target: serverInfo(target),
+		Source:        Identify(source), Target: Identify(target),
 	}
 	err := r.compare(ctx)
 	var mistake *OperatorError
@@ -103,10 +103,16 @@ type OperatorError struct{ err error }
 func (e *OperatorError) Error() string { return e.err.Error() }
 func (e *OperatorError) Unwrap() error { return e.err }
 
-// Identify says which server and database a side is.
-func Identify(db *postgres.DB) ServerInfo { return serverInfo(db) }
+// distinct refuses a database that is to be compared with itself.
+func distinct(source, target *postgres.DB) error {
+	if postgres.SameDatabase(source, target) {
+		return &OperatorError{fmt.Errorf("source and target are the same database (%s): give two different ones", source.Server().Database)}
+	}
+	return nil
+}
 
-func serverInfo(db *postgres.DB) ServerInfo {
+// Identify says which server and database a side is.
+func Identify(db *postgres.DB) ServerInfo {
 	s := db.Server()
 	return ServerInfo{ServerVersion: s.Version, SystemIdentifier: s.SystemID, Database: s.Database}
 }
@@ -161,16 +167,10 @@ func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
 
 // joinDefinitions compares what the tables are made of beside their columns.
 func (r *run) joinDefinitions(ctx context.Context) error {
-	var lists [2][]postgres.Definition
-	g, gctx := errgroup.WithContext(ctx)
-	for i, db := range []*postgres.DB{r.source, r.target} {
-		g.Go(func() error {
-			var err error
-			lists[i], err = db.ReadDefinitions(gctx)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	lists, err := postgres.Both(ctx, r.source, r.target, func(ctx context.Context, db *postgres.DB) ([]postgres.Definition, error) {
+		return db.ReadDefinitions(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	r.pair.JoinDefinitions(lists[0], lists[1])
@@ -180,16 +180,8 @@ func (r *run) joinDefinitions(ctx context.Context) error {
 // Join reads both catalogs and pairs them. An OperatorError is a mistake in
 // the options.
 func Join(ctx context.Context, source, target *postgres.DB, o pairing.Options) (*pairing.Pair, error) {
-	var catalogs [2]*postgres.Catalog
-	g, gctx := errgroup.WithContext(ctx)
-	for i, db := range []*postgres.DB{source, target} {
-		g.Go(func() error {
-			var err error
-			catalogs[i], err = db.ReadCatalog(gctx)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	catalogs, err := readCatalogs(ctx, source, target)
+	if err != nil {
 		return nil, err
 	}
 	pair, err := pairing.Join(catalogs[0], catalogs[1], o)
@@ -197,6 +189,12 @@ func Join(ctx context.Context, source, target *postgres.DB, o pairing.Options) (
 		return nil, &OperatorError{err}
 	}
 	return pair, nil
+}
+
+func readCatalogs(ctx context.Context, source, target *postgres.DB) ([2]*postgres.Catalog, error) {
+	return postgres.Both(ctx, source, target, func(ctx context.Context, db *postgres.DB) (*postgres.Catalog, error) {
+		return db.ReadCatalog(ctx)
+	})
 }
 
 // work does units on a limited number of workers and folds what comes out.

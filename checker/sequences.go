@@ -15,16 +15,9 @@ import (
 
 // checkSequences compares all sequences.
 func (r *run) checkSequences(ctx context.Context) {
-	var states [2]map[uint32]postgres.SequenceState
-	g, gctx := errgroup.WithContext(ctx)
-	for i, db := range []*postgres.DB{r.source, r.target} {
-		g.Go(func() error {
-			var err error
-			states[i], err = db.ReadSequences(gctx, r.readable(db.Side()))
-			return err
-		})
-	}
-	err := g.Wait()
+	states, err := postgres.Both(ctx, r.source, r.target, func(ctx context.Context, db *postgres.DB) (map[uint32]postgres.SequenceState, error) {
+		return db.ReadSequences(ctx, r.readable(db.Side()))
+	})
 	results := make([]SequenceResult, len(r.pair.Sequences))
 	var judges errgroup.Group // each may look into a table, a round trip away
 	judges.SetLimit(max(r.o.Concurrency, 1))

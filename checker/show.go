@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
@@ -65,8 +63,8 @@ func (p *RowPair) Verdict() Verdict {
 // that is on its way shows as different. An OperatorError says what is wrong
 // with the request. Of o only Pairing.Keys and Digest count.
 func Show(ctx context.Context, source, target *postgres.DB, o Options, table string, key []string) (*RowPair, error) {
-	if postgres.SameDatabase(source, target) {
-		return nil, &OperatorError{fmt.Errorf("source and target are the same database (%s): give two different ones", source.Server().Database)}
+	if err := distinct(source, target); err != nil {
+		return nil, err
 	}
 	pair, err := Join(ctx, source, target, pairing.Options{Keys: o.Pairing.Keys})
 	if err != nil {
@@ -147,10 +145,7 @@ func findTable(pair *pairing.Pair, name string) (*pairing.Table, error) {
 // keyParts assigns values to the key's columns. They are named only when all
 // are, so that a value may hold an equals sign.
 func keyParts(t *pairing.Table, key []string) ([]KeyPart, error) {
-	names := make([]string, len(t.Key.Columns))
-	for i, k := range t.Key.Columns {
-		names[i] = k.Name
-	}
+	names := keyColumns(t)
 	if len(key) != len(names) {
 		return nil, &OperatorError{fmt.Errorf("the key of %s is (%s): give %s, not %d", t.Name, strings.Join(names, ", "), plural(int64(len(names)), "value", "values"), len(key))}
 	}
@@ -194,15 +189,10 @@ func readPair(ctx context.Context, source, target *postgres.DB, d *hashing.Diges
 	for i, p := range parts {
 		values[i] = p.Value
 	}
-	var rows [2]sideRow
-	g, gctx := errgroup.WithContext(ctx)
-	for i, db := range []*postgres.DB{source, target} {
-		g.Go(func() (err error) {
-			rows[i], err = readSide(gctx, db, d, t, values)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	rows, err := postgres.Both(ctx, source, target, func(ctx context.Context, db *postgres.DB) (sideRow, error) {
+		return readSide(ctx, db, d, t, values)
+	})
+	if err != nil {
 		return nil, err
 	}
 	p := &RowPair{Table: t.Name, Key: parts, Source: rows[0].state.Present, Target: rows[1].state.Present}
@@ -276,7 +266,7 @@ func readSide(ctx context.Context, db *postgres.DB, d *hashing.Digest, t *pairin
 		row.state = states[0]
 		scope := t.Scope(side)
 		for i, k := range t.Key.Columns {
-			scope = scope.And(fmt.Sprintf("%s %s CAST($%d AS %s)", k.Ref(), k.Equal(side), i+1, keyType(k, side)), key[i])
+			scope = scope.And(k.Is(side, fmt.Sprintf("$%d", i+1)), key[i])
 		}
 		columns := t.On(side).Columns
 		refs := make([]string, len(columns))
@@ -295,17 +285,4 @@ func readSide(ctx context.Context, db *postgres.DB, d *hashing.Digest, t *pairin
 		})
 	})
 	return row, err
-}
-
-// keyType is the type that a key value is read as: a domain's values are its
-// base type's.
-func keyType(k pairing.KeyColumn, side postgres.Side) string {
-	typ := k.Source.Type
-	if side == postgres.Target {
-		typ = k.Target.Type
-	}
-	for typ.Base != nil {
-		typ = typ.Base
-	}
-	return typ.Text
 }

@@ -133,6 +133,13 @@ func (r *run) read(ctx context.Context, tr *tableRun, u sampler.Unit, do func(co
 			for _, scope := range r.scopes(tr, u, side) {
 				each.Go(func() error {
 					return r.db(side).Read(ectx, u.ID(), func(ctx context.Context, s *postgres.Session) error {
+						if u.Chunks > 1 {
+							// A range of the key belongs to the key's index; for a wide range
+							// the planner may prefer to read the whole table once per chunk.
+							if err := s.Set(ctx, "enable_seqscan = off"); err != nil {
+								return err
+							}
+						}
 						return do(ctx, s, side, scope)
 					})
 				})
@@ -148,13 +155,6 @@ func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.
 	sums := [2]map[int]hashing.Sum{{}, {}}
 	var mu sync.Mutex
 	err := r.read(ctx, tr, u, func(ctx context.Context, s *postgres.Session, side postgres.Side, scope postgres.Scope) error {
-		if u.Chunks > 1 {
-			// A range of the key belongs to the key's index; for a wide range
-			// the planner may prefer to read the whole table once per chunk.
-			if err := s.Set(ctx, "enable_seqscan = off"); err != nil {
-				return err
-			}
-		}
 		if b.Count > 1 { // the groups of a drill-down belong in memory, not in a file
 			if err := s.Set(ctx, "work_mem = '64MB'"); err != nil {
 				return err

@@ -10,7 +10,6 @@ import (
 
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
-	"golang.org/x/sync/errgroup"
 )
 
 // Way is how a table's content is hashed.
@@ -86,17 +85,10 @@ func formsFor(tables []*pairing.Table, p peers) []Form {
 
 // handshake fills a.agreed.
 func (a *Agreement) handshake(ctx context.Context, source, target *postgres.DB, forms []Form) error {
-	sides := []*postgres.DB{source, target}
-	answers := make([][]string, len(sides))
-	g, ctx := errgroup.WithContext(ctx)
-	for i, db := range sides {
-		g.Go(func() error {
-			var err error
-			answers[i], err = ask(ctx, db, forms)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	answers, err := postgres.Both(ctx, source, target, func(ctx context.Context, db *postgres.DB) ([]string, error) {
+		return ask(ctx, db, forms)
+	})
+	if err != nil {
 		return err
 	}
 	for i, f := range forms {

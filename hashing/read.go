@@ -231,17 +231,7 @@ func (d *Digest) wanted(side postgres.Side, keys [][]string) postgres.Scope {
 		args = append(args, postgres.TextArray(values))
 		params = append(params, fmt.Sprintf("$%d::pg_catalog.text[]", i+1))
 		names = append(names, fmt.Sprintf("k%d", i+1))
-		// Of a domain, both operands are taken as its base type: operators on
-		// enums and arrays want both of one type, and the index serves either.
-		ref, typ := k.Ref(), k.Source.Type
-		if side == postgres.Target {
-			typ = k.Target.Type
-		}
-		for typ.Base != nil {
-			typ = typ.Base
-			ref = "(" + k.Ref() + "::" + typ.Text + ")"
-		}
-		on = append(on, fmt.Sprintf("%s %s CAST(w.k%d AS %s)", ref, k.Equal(side), i+1, typ.Text))
+		on = append(on, k.Is(side, fmt.Sprintf("w.k%d", i+1)))
 	}
 	return postgres.Scope{
 		From: "unnest(" + strings.Join(params, ", ") + ") WITH ORDINALITY AS w(" + strings.Join(names, ", ") + ", n)\n  JOIN " +

@@ -120,10 +120,7 @@ func ordered(k *Key, sameEncoding bool) (bool, string) {
 }
 
 func unordered(c KeyColumn, sameEncoding bool) string {
-	t := c.Source.Type
-	for t.Base != nil {
-		t = t.Base
-	}
+	t := c.Type(postgres.Source)
 	if !t.BuiltIn {
 		return fmt.Sprintf("the order of %s (%s) is not known to agree", c.Name, c.Source.TypeText)
 	}

@@ -131,12 +131,28 @@ type KeyColumn struct {
 	EqualSource, EqualTarget string // OPERATOR(schema.=)
 }
 
-// Equal is the operator on one side.
-func (k KeyColumn) Equal(side postgres.Side) string {
+// Type is the type that the column's values are read as on one side: of a
+// domain, its base type.
+func (k KeyColumn) Type(side postgres.Side) *postgres.Type {
 	if side == postgres.Source {
-		return k.EqualSource
+		return k.Source.Type.Underlying()
 	}
-	return k.EqualTarget
+	return k.Target.Type.Underlying()
+}
+
+// Is compares the column with an SQL value, by the operator of its uniqueness.
+// Of a domain, both operands are taken as its base type: operators on enums
+// and arrays want both of one type, and the index serves either.
+func (k KeyColumn) Is(side postgres.Side, value string) string {
+	ref, equal, domain := k.Ref(), k.EqualSource, k.Source.Type.Base != nil
+	if side == postgres.Target {
+		equal, domain = k.EqualTarget, k.Target.Type.Base != nil
+	}
+	typ := k.Type(side).Text
+	if domain {
+		ref = "(" + ref + "::" + typ + ")"
+	}
+	return ref + " " + equal + " CAST(" + value + " AS " + typ + ")"
 }
 
 // Options says what to pair.

@@ -109,6 +109,14 @@ type Sequence struct {
 	OwnerSchema, OwnerTable, OwnerColumn string
 }
 
+// Underlying is the type whose values a domain holds; any other type is its own.
+func (t *Type) Underlying() *Type {
+	for t.Base != nil {
+		t = t.Base
+	}
+	return t
+}
+
 // Column finds a column by name, or nil.
 func (t *Table) Column(name string) *Column {
 	for _, c := range t.Columns {

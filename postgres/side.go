@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 )
 
 // Side names one end of a pair.
@@ -147,6 +148,20 @@ func (db *DB) recognise(answer *pgconn.Result) error {
 		return errOtherServer
 	}
 	return nil
+}
+
+// Both reads the two sides at the same time. The first error ends the other
+// reading and is returned.
+func Both[T any](ctx context.Context, source, target *DB, read func(context.Context, *DB) (T, error)) ([2]T, error) {
+	var answers [2]T
+	g, gctx := errgroup.WithContext(ctx)
+	for i, db := range []*DB{source, target} {
+		g.Go(func() (err error) {
+			answers[i], err = read(gctx, db)
+			return err
+		})
+	}
+	return answers, g.Wait()
 }
 
 // Close gives all connections back. No session may be open. It takes a few

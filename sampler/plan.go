@@ -115,16 +115,8 @@ func (r Range) Scope(t *pairing.Table, side postgres.Side) postgres.Scope {
 func bound(t *pairing.Table, side postgres.Side, op string, n int) string {
 	var refs, values []string
 	for i, k := range t.Key.Columns {
-		c := k.Source
-		if side == postgres.Target {
-			c = k.Target
-		}
-		typ := c.Type
-		for typ.Base != nil {
-			typ = typ.Base
-		}
 		refs = append(refs, k.Ref())
-		values = append(values, fmt.Sprintf("CAST($%d AS %s)", n+i+1, typ.Text))
+		values = append(values, fmt.Sprintf("CAST($%d AS %s)", n+i+1, k.Type(side).Text))
 	}
 	if len(refs) == 1 {
 		return refs[0] + " OPERATOR(pg_catalog." + op + ") " + values[0]
