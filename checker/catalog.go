@@ -46,7 +46,7 @@ func (r *run) checkCatalogs(ctx context.Context) {
 // findCreated notes what of the source came while the run was on, and so was
 // neither planned nor compared.
 func (r *run) findCreated(catalogs [2]*postgres.Catalog) {
-	again, err := pairing.Join(catalogs[0], catalogs[1], r.o.Pairing)
+	again, err := pairing.Join(catalogs[0], catalogs[1], r.o.pairing())
 	if err != nil {
 		return // a key on request is gone: its table was altered, which is said there
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/pgparity/pgparity/hashing"
@@ -11,59 +13,208 @@ import (
 	"github.com/pgparity/pgparity/sampler"
 )
 
-// The sizes of a drill-down: rows in a bucket, and what is held in memory at
-// once, by rows and by the bytes of a side's keys. Small buckets keep the rows
-// that have to be read near the rows that differ, so that a thousand scattered
-// ones still fit one batch: each batch reads its unit once more.
+// How a unit whose digests differ is looked into, to name the rows that differ
+// (suspects):
+//
+//   - Few rows are read, key and hash, and compared here.
+//   - A range of an integer key is digested in steps of some rows, through the
+//     index and in one statement; then the rows of the steps that differ.
+//   - Anything else is read once more, row by row, into a sketch, which holds
+//     only what is not the same on both sides.
+//   - Where more rows differ than a sketch can tell, a range is read in shares
+//     of the key's hash that fit the memory, and of a swept table each row is a
+//     suspect: the time is then in proportion to the rows.
+//
+// Memory is bounded by fewRows, batchRows, batchBytes and the sketch's size.
 const (
-	bucketRows = 32
+	fewRows    = 4096
+	stepRows   = 128
+	maxSteps   = 4096
 	batchRows  = 50_000
 	batchBytes = 8 << 20
-	maxBuckets = 1 << 16
 )
 
-// drill finds the suspects of a unit whose digests differ: it divides the
-// unit into buckets of the key's hash, keeps those that differ, and compares
-// their rows a batch at a time. found may be called several times.
-func (r *run) drill(ctx context.Context, tr *tableRun, u sampler.Unit, rows int64, found func([][]string) error) error {
-	b := hashing.Buckets{Count: 1}
-	for int64(b.Count)*bucketRows < rows && b.Count < maxBuckets {
-		b.Count *= 2
+// area is what of a unit is looked into: steps of a range, or, without steps,
+// all of the unit. rows is about how many it holds.
+type area struct {
+	within sampler.Range
+	steps  []sampler.Step
+	rows   int64
+}
+
+// piece is the area on one side.
+func (r *run) piece(tr *tableRun, u sampler.Unit, a area, db *postgres.DB) piece {
+	if a.steps == nil {
+		return r.whole(tr, u, db)
 	}
-	sums, err := r.sums(ctx, tr, u, b)
+	return binRun{within: a.within, steps: a.steps, rows: max(a.rows, 1)}
+}
+
+// compareSteps digests a range in steps of its key's leading integer, and hands
+// the suspects of those that differ to found. equal: none did, which proves as
+// much as equal digests of the whole, since every row lies in a step.
+func (r *run) compareSteps(ctx context.Context, tr *tableRun, u sampler.Unit, out *Outcome, found func([][]string) error) (equal bool, err error) {
+	rows := max(out.Source, out.Target)
+	if rows == 0 {
+		rows = max(tr.plan.Rows/int64(max(u.Chunks, 1)), 1)
+	}
+	all := sampler.Step{From: math.MinInt64, To: math.MaxInt64}
+	total, differ, err := r.steps(ctx, tr, u, all, rows, found)
+	if err == nil || out.Compared {
+		out.Source, out.Target = total[0].Rows, total[1].Rows
+	}
+	out.Compared = out.Compared || err == nil
+	return !differ && err == nil, err
+}
+
+// steps digests what of a unit lies within a step in smaller steps. total is
+// the digest of all on each side.
+func (r *run) steps(ctx context.Context, tr *tableRun, u sampler.Unit, within sampler.Step, rows int64, found func([][]string) error) (total [2]hashing.Sum, differ bool, err error) {
+	ends, err := r.ends(ctx, tr, u, within)
 	if err != nil {
-		return err
+		return total, false, err
 	}
+	steps := within.Steps(ends, int(min(max(rows/stepRows, 1), maxSteps)))
+	sums, err := r.stepSums(ctx, tr, u, steps, rows)
+	if err != nil {
+		return total, false, err
+	}
+	var batch []sampler.Step
 	var held int64
-	next := hashing.Buckets{Count: b.Count}
-	for n := range b.Count {
-		source, target := sums[0][n], sums[1][n]
+	flush := func() error {
+		defer func() { batch, held = nil, 0 }()
+		return r.compareRows(ctx, tr, u, batch, held, found)
+	}
+	for i, step := range steps {
+		source, target := sums[0][i], sums[1][i]
+		total[0], total[1] = total[0].Plus(source), total[1].Plus(target)
 		if source == target {
 			continue
 		}
-		rows := max(source.Rows, target.Rows)
-		if held > 0 && held+rows > batchRows {
-			if err := r.compareRows(ctx, tr, u, next, found); err != nil {
-				return err
-			}
-			next.Only, held = nil, 0
+		differ = true
+		n := max(source.Rows, target.Rows)
+		switch {
+		case n > batchRows && step != within && step.From < step.To:
+			_, _, err = r.steps(ctx, tr, u, step, n, found)
+		case n > batchRows:
+			err = r.drill(ctx, tr, u, area{u.Range, []sampler.Step{step}, n}, found)
+		case held+n > batchRows:
+			err = flush()
+			fallthrough
+		default:
+			batch, held = append(batch, step), held+n
 		}
-		next.Only = append(next.Only, n)
-		held += rows
+		if err != nil {
+			return total, true, err
+		}
 	}
-	return r.compareRows(ctx, tr, u, next, found)
+	return total, differ, flush()
 }
 
-// compareRows hands the suspects of some buckets to found. Buckets whose keys
-// take more memory than a batch may are divided further.
-func (r *run) compareRows(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets, found func([][]string) error) error {
-	if len(b.Only) == 0 {
+// ends finds the least and the greatest of the key's leading integer within a
+// step of a unit, over both sides.
+func (r *run) ends(ctx context.Context, tr *tableRun, u sampler.Unit, within sampler.Step) (sampler.Step, error) {
+	all := sampler.Step{From: math.MaxInt64, To: math.MinInt64}
+	var mu sync.Mutex
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		return r.read(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) error {
+			base := u.Range.Scope(tr.table, db.Side())
+			ends, ok, err := sampler.Ends(ctx, s, tr.table, sampler.StepBins(tr.table, len(base.Args), []sampler.Step{within}).Of(base))
+			if err == nil && ok {
+				mu.Lock()
+				defer mu.Unlock()
+				all = sampler.Step{From: min(all.From, ends.From), To: max(all.To, ends.To)}
+			}
+			return err
+		}, hashing.IndexOnly...)
+	})
+	return all, err
+}
+
+// stepSums reads the digests of steps on both sides.
+func (r *run) stepSums(ctx context.Context, tr *tableRun, u sampler.Unit, steps []sampler.Step, rows int64) ([2][]hashing.Sum, error) {
+	at := make(map[sampler.Step]int, len(steps))
+	for i, s := range steps {
+		at[s] = i
+	}
+	sums := [2][]hashing.Sum{make([]hashing.Sum, len(steps)), make([]hashing.Sum, len(steps))}
+	var mu sync.Mutex
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		return r.readPieces(ctx, tr, db, u, binRun{within: u.Range, steps: steps, rows: max(rows, 1)}, pass{op: "bins", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+			run := p.(binRun)
+			base, bins := run.bins(tr, db)
+			part, err := tr.digest.BinSums(ctx, s, base, bins)
+			return func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				for i, step := range run.steps {
+					sums[index(db.Side())][at[step]] = part[i]
+				}
+				return nil
+			}, err
+		}})
+	})
+	return sums, err
+}
+
+// compareRows reads the rows of some steps and hands the suspects to found.
+// Where their keys take more memory than a batch may, it takes fewer.
+func (r *run) compareRows(ctx context.Context, tr *tableRun, u sampler.Unit, steps []sampler.Step, rows int64, found func([][]string) error) error {
+	if len(steps) == 0 {
 		return nil
 	}
-	suspects, err := r.suspects(ctx, tr, u, b)
+	a := area{u.Range, steps, rows}
+	suspects, err := r.suspects(ctx, tr, u, a, hashing.All)
 	if errors.Is(err, errBatchFull) {
-		for _, half := range halves(b) {
-			if err := r.compareRows(ctx, tr, u, half, found); err != nil {
+		if n := len(steps) / 2; n > 0 {
+			if err := r.compareRows(ctx, tr, u, steps[:n], rows/2, found); err != nil {
+				return err
+			}
+			return r.compareRows(ctx, tr, u, steps[n:], rows/2, found)
+		}
+		return r.shares(ctx, tr, u, a, hashing.All, found)
+	}
+	if err != nil || len(suspects) == 0 {
+		return err
+	}
+	return found(suspects)
+}
+
+// drill finds the suspects of an area without the help of steps.
+func (r *run) drill(ctx context.Context, tr *tableRun, u sampler.Unit, a area, found func([][]string) error) error {
+	if tr.digest.Keyed() && a.rows <= fewRows {
+		return r.shares(ctx, tr, u, a, hashing.All, found)
+	}
+	suspects, err := r.sketch(ctx, tr, u, a, hashing.All)
+	switch {
+	case err == nil && len(suspects) > 0:
+		return found(suspects)
+	case !errors.Is(err, errTooMany):
+		return err
+	case !tr.digest.Keyed():
+		return r.sketchShares(ctx, tr, u, a, hashing.All, found)
+	case tr.plan.Strategy == sampler.Ranges:
+		share := hashing.All
+		for int64(share.Of)*batchRows < a.rows {
+			share.Of *= 2
+		}
+		for ; share.N < share.Of; share.N++ {
+			if err := r.shares(ctx, tr, u, a, share, found); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.suspectAll(ctx, tr, u, found)
+}
+
+// shares reads the rows of a share and hands the suspects to found; where they
+// take too much memory, those of each half.
+func (r *run) shares(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share, found func([][]string) error) error {
+	suspects, err := r.suspects(ctx, tr, u, a, h)
+	if errors.Is(err, errBatchFull) {
+		for _, half := range h.Halves() {
+			if err := r.shares(ctx, tr, u, a, half, found); err != nil {
 				return err
 			}
 		}
@@ -75,26 +226,20 @@ func (r *run) compareRows(ctx context.Context, tr *tableRun, u sampler.Unit, b h
 	return found(suspects)
 }
 
-// halves divides a list of buckets, or one bucket by the next bit of the hash.
-func halves(b hashing.Buckets) [2]hashing.Buckets {
-	if n := len(b.Only); n > 1 {
-		return [2]hashing.Buckets{{Count: b.Count, Only: b.Only[:n/2]}, {Count: b.Count, Only: b.Only[n/2:]}}
-	}
-	only := b.Only[0]
-	return [2]hashing.Buckets{{Count: 2 * b.Count, Only: []int{only}}, {Count: 2 * b.Count, Only: []int{only + b.Count}}}
-}
-
-// suspects compares the rows of some buckets and returns the keys of those
-// that are on one side only or have another hash.
-func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets) ([][]string, error) {
+// suspects compares the rows of a share of an area and returns the keys of
+// those that are on one side only or have another hash.
+func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share) ([][]string, error) {
 	rows := [2]*rowSet{newRowSet(), newRowSet()}
 	var mu sync.Mutex
-	err := r.read(ctx, tr, u, func(ctx context.Context, s *postgres.Session, side postgres.Side, scope postgres.Scope) error {
-		return tr.digest.Rows(ctx, s, scope, b, func(row hashing.Row) error {
-			mu.Lock()
-			defer mu.Unlock()
-			return rows[index(side)].add(row)
-		})
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		return r.readPieces(ctx, tr, db, u, r.piece(tr, u, a, db), pass{op: "rows", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+			part := newRowSet()
+			return func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				return rows[index(db.Side())].merge(part)
+			}, tr.digest.Rows(ctx, s, p.scope(tr, db), h, part.add)
+		}})
 	})
 	if err != nil {
 		return nil, err
@@ -102,31 +247,151 @@ func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, b hash
 	return rows[0].differing(rows[1]), nil
 }
 
+// sketch reads a share of an area into a sketch and returns the keys of the
+// rows that are not the same on both sides; errTooMany when it holds no more.
+func (r *run) sketch(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share) ([][]string, error) {
+	total := newSketch(tr.digest.Keyed())
+	var mu sync.Mutex
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		sign := int64(1 - 2*index(db.Side()))
+		return r.readPieces(ctx, tr, db, u, r.piece(tr, u, a, db), pass{op: "sketch", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+			part := newSketch(tr.digest.Keyed())
+			err := tr.digest.Rows(ctx, s, p.scope(tr, db), h, func(row hashing.Row) error {
+				part.add(row, sign)
+				return nil
+			})
+			return func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				total.merge(part)
+				return nil
+			}, err
+		}})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return total.peel()
+}
+
+// maxShares bounds how often a table without a key is read to find what
+// differs: with more kinds of differing rows than so many sketches hold, their
+// number is not known.
+const maxShares = 4096
+
+// sketchShares is sketch for a table without a key of which more rows differ
+// than one sketch can tell: a share after the other.
+func (r *run) sketchShares(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share, found func([][]string) error) error {
+	for _, half := range h.Halves() {
+		if half.Of > maxShares {
+			return fmt.Errorf("too many of its rows differ to count them all without a key")
+		}
+		suspects, err := r.sketch(ctx, tr, u, a, half)
+		if errors.Is(err, errTooMany) {
+			err = r.sketchShares(ctx, tr, u, a, half, found)
+		} else if err == nil && len(suspects) > 0 {
+			err = found(suspects)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suspectAll makes every row of a swept table a suspect, as many at a time as a
+// batch holds: first the source's, then those that only the target has.
+func (r *run) suspectAll(ctx context.Context, tr *tableRun, u sampler.Unit, found func([][]string) error) error {
+	for _, db := range []*postgres.DB{r.source, r.target} {
+		var mu sync.Mutex // found is for one at a time
+		err := r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "keys", rows: batchRows / 4, do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+			part := newRowSet()
+			err := tr.digest.Rows(ctx, s, p.scope(tr, db), hashing.All, part.add)
+			if errors.Is(err, errBatchFull) {
+				err = errTooLarge
+			}
+			return func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				keys := part.differing(newRowSet())
+				if db.Side() == postgres.Target {
+					var err error
+					if keys, err = r.absent(ctx, tr, keys); err != nil {
+						return err
+					}
+				}
+				return found(keys)
+			}, err
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absent keeps the keys that the source does not have: the others were suspects
+// when the source's rows were read.
+func (r *run) absent(ctx context.Context, tr *tableRun, keys [][]string) ([][]string, error) {
+	var left [][]string
+	for batch := range slices.Chunk(keys, recheckBatch) {
+		states, err := r.look(ctx, tr, r.source, batch)
+		if err != nil {
+			return nil, err
+		}
+		for i, st := range states {
+			if !st.Present {
+				left = append(left, batch[i])
+			}
+		}
+	}
+	return left, nil
+}
+
 // rowSet holds rows by key, as many as a batch may.
 type rowSet struct {
-	rows  map[string]hashing.Row
+	rows  map[string]keyed
 	bytes int
 }
 
-func newRowSet() *rowSet { return &rowSet{rows: map[string]hashing.Row{}} }
+type keyed struct {
+	key  []string
+	hash int64
+}
+
+func newRowSet() *rowSet { return &rowSet{rows: map[string]keyed{}} }
 
 // errBatchFull says that a set's keys take more than batchBytes.
 var errBatchFull = errors.New("the keys of a batch take too much memory")
 
+// add takes a row that was read.
 func (s *rowSet) add(row hashing.Row) error {
-	k := joinKey(row.Key)
-	if old, ok := s.rows[k]; ok {
-		if len(row.Key) == 1 && row.Hash == old.Hash { // a multiset read row by row
-			row.Copies += old.Copies
-		} else {
-			return hashing.ErrKeyTwice
-		}
-	} else {
-		s.bytes += len(k)
+	key := make([]string, len(row.Key))
+	for i, part := range row.Key {
+		key[i] = string(part)
+	}
+	return s.put(keyed{key, row.Hash})
+}
+
+func (s *rowSet) put(row keyed) error {
+	k := joinKey(row.key)
+	if _, ok := s.rows[k]; ok {
+		return hashing.ErrKeyTwice
 	}
 	s.rows[k] = row
-	if s.bytes > batchBytes && len(s.rows) > 1 {
+	s.bytes += len(k)
+	if len(s.rows) > 1 && (s.bytes > batchBytes || len(s.rows) > 2*batchRows) {
 		return errBatchFull
+	}
+	return nil
+}
+
+// merge adds another set's rows.
+func (s *rowSet) merge(o *rowSet) error {
+	for _, row := range o.rows {
+		if err := s.put(row); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -135,13 +400,13 @@ func (s *rowSet) add(row hashing.Row) error {
 func (s *rowSet) differing(other *rowSet) [][]string {
 	var keys [][]string
 	for k, row := range s.rows {
-		if twin, ok := other.rows[k]; !ok || twin.Hash != row.Hash || twin.Copies != row.Copies {
-			keys = append(keys, row.Key)
+		if twin, ok := other.rows[k]; !ok || twin.hash != row.hash {
+			keys = append(keys, row.key)
 		}
 		delete(other.rows, k)
 	}
 	for _, row := range other.rows {
-		keys = append(keys, row.Key)
+		keys = append(keys, row.key)
 	}
 	return keys
 }

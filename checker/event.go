@@ -31,4 +31,8 @@ const (
 	TableDone                         // all units of a table have an outcome
 	RunDone                           // the verdict stands
 	UnitStarted                       // a worker took up a unit; its UnitDone follows
+	Held                              // no statement begins any more (Message says why); again when the reasons change
+	Released                          // statements begin again
+	Warned                            // the run can do less than it was asked to (Message)
+	PieceDone                         // part of a unit was read on the source; Rows, which its UnitDone counts again
 )

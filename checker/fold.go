@@ -38,6 +38,7 @@ func (r *run) Fold(o Outcome) {
 	}
 	if o.Compared && o.Err == "" {
 		r.foldCompared(tr, o)
+		r.foldSample(tr, o)
 	}
 	if tr.strip != nil && o.Unit.Check == sampler.CheckContent {
 		tr.strip.mark(o.Unit.Chunk, o)
@@ -54,7 +55,7 @@ func (r *run) foldCompared(tr *tableRun, o Outcome) {
 	res := tr.result
 	res.Chunks.Compared++
 	r.result.Coverage.ChunksCompared++
-	if o.Unit.Check == sampler.CheckLast {
+	if o.Unit.Check == sampler.CheckLast || o.Unit.Check == sampler.CheckSample {
 		return
 	}
 	if res.Rows.Source == nil {
@@ -142,6 +143,7 @@ func (r *run) finishPair(v *verdicts) {
 	if !r.looked() {
 		v.unproven("nothing to compare: " + r.whyNothing())
 	}
+	r.finishSample()
 	if !r.o.has("ranges") && len(r.tables) > 0 {
 		r.note("the whole content was not asked for (--checks): a match speaks only of what was checked")
 	}

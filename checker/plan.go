@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,8 +27,12 @@ type tableRun struct {
 	done        map[string]bool // units folded
 	claimed     map[string]bool // rows found more than one way
 	pending     int             // units without an outcome
+	differs     atomic.Bool     // the unit done last had rows that differ
 	lastBlocked bool            // no index serves the last check
 	errors      int             // units that failed
+
+	mu    sync.Mutex // guards paces
+	paces map[string]*pace
 }
 
 // TablePlan is how a table will be compared, for `pgparity plan`.
@@ -38,6 +44,7 @@ type TablePlan struct {
 	Key      []string
 	KeyWhy   string
 	Plan     sampler.Plan
+	Sample   string // how the check "sample" would go, "" where it is not asked for
 	Way      hashing.Way
 	Columns  []hashing.Column
 	// Undecidable are columns that no digest fits.
@@ -51,7 +58,7 @@ func Plan(ctx context.Context, source, target *postgres.DB, o Options) ([]TableP
 	if err := distinct(source, target); err != nil {
 		return nil, nil, err
 	}
-	pair, err := Join(ctx, source, target, o.Pairing)
+	pair, err := Join(ctx, source, target, o.pairing())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,8 +75,11 @@ func Plan(ctx context.Context, source, target *postgres.DB, o Options) ([]TableP
 			continue
 		}
 		d := agree.Digest(t)
-		p.Plan = sampler.Choose(t, d.Keyed(), o.ChunkRows)
+		if p.Plan, err = o.choose(t, d); err != nil {
+			return nil, nil, err
+		}
 		p.Way, p.Columns, p.Undecidable = d.Way, d.Columns, d.Undecidable
+		p.Sample = o.sampleText(source, target, t, d.Keyed())
 		p.Key = keyColumns(t)
 		plans = append(plans, p)
 	}
@@ -94,16 +104,14 @@ func notComparable(t *pairing.Table) string {
 		return "missing on the target"
 	case t.Source == nil:
 		return "on the target only"
-	case t.Target.Kind == 'f' || t.Target.Kind == 'm':
-		return t.Incomparable[0]
 	}
-	return ""
+	return t.Barred
 }
 
 // planTables fixes the units of every table. From here on what was planned
 // does not change, whatever happens to it.
 func (r *run) planTables(ctx context.Context, agree *hashing.Agreement) error {
-	wantTables := r.o.has("counts") || r.o.has("last") || r.o.has("ranges")
+	wantTables := r.o.has("counts") || r.o.has("last") || r.o.has("sample") || r.o.has("ranges")
 	for _, t := range r.pair.Tables {
 		if notComparable(t) == "" && !wantTables {
 			continue
@@ -113,7 +121,10 @@ func (r *run) planTables(ctx context.Context, agree *hashing.Agreement) error {
 		r.byName[t.Name] = tr
 		if notComparable(t) == "" {
 			tr.digest = agree.Digest(t)
-			tr.plan = sampler.Choose(t, tr.digest.Keyed(), r.o.ChunkRows)
+			var err error
+			if tr.plan, err = r.o.choose(t, tr.digest); err != nil {
+				return err
+			}
 		}
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -139,6 +150,9 @@ func (r *run) planTable(ctx context.Context, tr *tableRun) error {
 	t := tr.table
 	if r.o.has("last") {
 		r.planLast(tr)
+	}
+	if r.o.has("sample") {
+		r.planSample(tr)
 	}
 	if !r.o.has("ranges") {
 		if r.o.has("counts") {

@@ -64,6 +64,7 @@ type Result struct {
 	Tables        []TableResult    `json:"tables"`
 	Sequences     []SequenceResult `json:"sequences"`
 	Schema        []SchemaFinding  `json:"schema"`
+	Sampled       *Sampled         `json:"sampled,omitempty"` // a sample was compared, and not all content
 }
 
 // Tool names the program and the options that made a result.
@@ -104,11 +105,12 @@ type TableResult struct {
 	Rows          RowCounts    `json:"rows"`
 	Chunks        ChunkCounts  `json:"chunks"`
 	Digest        string       `json:"digest"`        // pushdown, stream or mixed; "" when the content was not compared
-	Plan          string       `json:"plan"`          // ranges, sweep or multiset; "" likewise
+	Plan          string       `json:"plan"`          // ranges, sweep or multiset, or sample where only that was compared; "" likewise
 	Key           []string     `json:"key,omitempty"` // the key's columns in order; none: a multiset
 	Columns       []ColumnForm `json:"columns"`
-	FindingsTotal int64        `json:"findings_total"` // distinct rows, all counted
-	Findings      []Finding    `json:"findings"`       // listed up to --max-diffs
+	FindingsTotal int64        `json:"findings_total"`   // distinct rows, all counted
+	Findings      []Finding    `json:"findings"`         // listed up to --max-diffs
+	Sample        *TableSample `json:"sample,omitempty"` // what the check "sample" compared
 	Notes         []string     `json:"notes,omitempty"`
 	Error         string       `json:"error,omitempty"` // why unproven, when something failed
 }

@@ -26,7 +26,9 @@ type Options struct {
 	Pair        string // the pair's name, "" for none
 
 	Pairing pairing.Options
-	// Checks are the checks to run: sequences, counts, last, ranges, schema.
+	// Plans overrides how tables are compared, by unquoted schema.table.
+	Plans map[string]sampler.Strategy
+	// Checks are the checks to run: sequences, counts, last, ranges, sample, schema.
 	Checks []string
 	// Last is how many rows the last check looks at; LastBy the column that
 	// orders them, "" for the key. LastByTable overrides LastBy by unquoted
@@ -34,15 +36,23 @@ type Options struct {
 	Last        int
 	LastBy      string
 	LastByTable map[string]string
+	// SampleRows is how many rows of each table the sample check draws on each
+	// side; Seed decides which, 0 is drawn at random.
+	SampleRows int
+	Seed       int64
 	// Concurrency is how many units are compared at once; at least 1.
 	Concurrency int
 	Digest      hashing.Way
 	ChunkRows   int           // 0: by size
 	Settle      time.Duration // how long a suspect may take to settle
-	MaxDiffs    int           // findings listed per table; all are counted
-	ShowValues  bool
-	HashKeys    bool
-	Strict      bool
+	Guard       Guard         // when no new statement begins
+	// Budget is how long a statement that reads a table may take, 0 for no
+	// limit: the server cancels it then, and it is read in smaller pieces.
+	Budget     time.Duration
+	MaxDiffs   int // findings listed per table; all are counted
+	ShowValues bool
+	HashKeys   bool
+	Strict     bool
 	// OnEvent receives the run's events, one at a time; nil for none.
 	OnEvent func(Event)
 }
@@ -62,6 +72,7 @@ type run struct {
 	byName         map[string]*tableRun
 	result         *Result
 	keys           *keyMask
+	guard          *guard
 	stop           context.CancelCauseFunc
 	losses         int      // readings in a row that lost a side
 	created        []string // tables of the source that were created meanwhile
@@ -80,6 +91,7 @@ func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, 
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	o = o.seeded()
 	r := &run{o: o, source: source, target: target, byName: map[string]*tableRun{}, keys: newKeyMask(o.HashKeys), stop: stop}
 	r.result = &Result{
 		SchemaVersion: SchemaVersion,
@@ -88,7 +100,14 @@ func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, 
 		StartedAt:     time.Now().UTC(),
 		Source:        Identify(source), Target: Identify(target),
 	}
+	r.guard = newGuard(o.Guard, source, target, r.emit)
+	r.guard.start(ctx)
+	defer r.guard.stop()
 	err := r.compare(ctx)
+	r.guard.stop()
+	for _, sentence := range r.guard.notes() {
+		r.note(sentence)
+	}
 	var mistake *OperatorError
 	if errors.As(err, &mistake) {
 		return nil, err
@@ -132,11 +151,15 @@ func (r *run) compare(ctx context.Context) error {
 		return err
 	}
 	r.emit(Event{Kind: RunPlanned, Planned: r.result.Coverage.ChunksPlanned})
-	// Quick answers first: the last rows of every table, then the counts,
-	// then all content, the largest table first.
-	for _, phase := range []sampler.Check{sampler.CheckLast, sampler.CheckCounts, sampler.CheckContent} {
+	// Quick answers first: the last rows of every table, then the counts, then
+	// the sample, then a small first chunk of every large table, then all content, the
+	// largest table first.
+	for _, phase := range []sampler.Check{sampler.CheckLast, sampler.CheckCounts, sampler.CheckSample} {
 		r.work(ctx, r.units(phase))
 	}
+	probes, rest := probesFirst(r.units(sampler.CheckContent))
+	r.work(ctx, probes)
+	r.work(ctx, rest)
 	r.showValues(ctx)
 	r.checkCatalogs(ctx)
 	r.noteWrites(before, r.writes(ctx))
@@ -145,7 +168,7 @@ func (r *run) compare(ctx context.Context) error {
 
 // prepare reads both catalogs, pairs them and agrees on the digests.
 func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
-	pair, err := Join(ctx, r.source, r.target, r.o.Pairing)
+	pair, err := Join(ctx, r.source, r.target, r.o.pairing())
 	if err != nil {
 		return nil, err
 	}
@@ -201,23 +224,28 @@ func readCatalogs(ctx context.Context, source, target *postgres.DB) ([2]*postgre
 func (r *run) work(ctx context.Context, units []sampler.Unit) {
 	var g errgroup.Group
 	g.SetLimit(max(r.o.Concurrency, 1))
-	for _, u := range units {
+	for _, batch := range r.batches(units) {
 		if ctx.Err() != nil {
 			break // what was not done stays planned and not compared
 		}
 		g.Go(func() error {
-			r.emit(Event{Kind: UnitStarted, Table: u.Table})
-			out, err := r.Do(ctx, u)
-			if err != nil {
-				// What was confirmed before the error stays true.
-				out.Unit, out.Compared, out.Err = u, false, reason(ctx, err)
-			}
-			r.watchLosses(err)
-			r.Fold(out)
+			r.doBatch(ctx, batch)
 			return nil
 		})
 	}
 	_ = g.Wait() // workers report through Fold
+}
+
+// probesFirst takes out the first chunk of each table of several.
+func probesFirst(units []sampler.Unit) (probes, rest []sampler.Unit) {
+	for _, u := range units {
+		if u.Chunk == 0 && u.Chunks > 1 {
+			probes = append(probes, u)
+		} else {
+			rest = append(rest, u)
+		}
+	}
+	return probes, rest
 }
 
 // reason is an error's sentence; a unit that failed because the run was

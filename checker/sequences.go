@@ -180,11 +180,13 @@ func (r *run) collides(ctx context.Context, q *pairing.Sequence, next int64) (bo
 		return false, nil
 	}
 	var taken [2]bool
-	err := r.both(ctx, "sequence "+q.Name, func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
-		scope := t.Scope(side).And("t."+postgres.Ident(q.Target.OwnerColumn)+" = $1::pg_catalog.int8", fmt.Sprint(next))
-		return s.Each(ctx, postgres.Statement{SQL: "SELECT EXISTS (SELECT " + scope.Clause() + ")", Args: scope.Args}, func(row postgres.Row) error {
-			taken[index(side)] = row.Bool(0)
-			return nil
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		scope := t.Scope(db.Side()).And("t."+postgres.Ident(q.Target.OwnerColumn)+" = $1::pg_catalog.int8", fmt.Sprint(next))
+		return r.read(ctx, db, "sequence "+q.Name, func(ctx context.Context, s *postgres.Session) error {
+			return s.Each(ctx, postgres.Statement{SQL: "SELECT EXISTS (SELECT " + scope.Clause() + ")", Args: scope.Args}, func(row postgres.Row) error {
+				taken[index(db.Side())] = row.Bool(0)
+				return nil
+			})
 		})
 	})
 	return taken[1] && !taken[0], err

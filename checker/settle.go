@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"sync"
+	"time"
 
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
@@ -22,7 +24,10 @@ const (
 // settle rechecks suspects and adds what is confirmed to the outcome.
 func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Outcome) error {
 	look := func(ctx context.Context, side postgres.Side, keys [][]string) ([]hashing.State, error) {
-		return r.look(ctx, tr, side, keys)
+		if !tr.digest.Keyed() {
+			return r.lookCopies(ctx, tr, r.db(side), out.Unit, keys)
+		}
+		return r.look(ctx, tr, r.db(side), keys)
 	}
 	batch := recheckBatch
 	if !tr.digest.Keyed() {
@@ -45,27 +50,73 @@ func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Ou
 
 // look reads rows of one side by key. A key that the side's type cannot even
 // hold (an enum label it lacks, a letter its encoding lacks) makes the server
-// refuse the statement: such a row is not there. Which key it is, halving tells.
-func (r *run) look(ctx context.Context, tr *tableRun, side postgres.Side, keys [][]string) ([]hashing.State, error) {
-	var states []hashing.State
-	err := r.db(side).Read(ctx, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
-		var err error
-		states, err = tr.digest.Lookup(ctx, s, side, keys)
-		return err
-	})
-	if !postgres.Unrepresentable(err) {
+// refuse the statement: such a row is not there. Which key it is, halving tells;
+// it also makes shorter what takes too long.
+func (r *run) look(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]string) ([]hashing.State, error) {
+	states, err := r.lookAtOnce(ctx, tr, db, keys, r.read)
+	timedOut := postgres.TimedOut(err) && r.o.Budget > 0 && ctx.Err() == nil
+	switch {
+	case len(keys) == 1 && timedOut:
+		return r.lookAtOnce(ctx, tr, db, keys, r.readAtLength)
+	case !timedOut && !postgres.Unrepresentable(err):
 		return states, err
-	}
-	if len(keys) == 1 {
+	case len(keys) == 1:
 		return make([]hashing.State, 1), nil
 	}
 	half := len(keys) / 2
-	first, err := r.look(ctx, tr, side, keys[:half])
+	first, err := r.look(ctx, tr, db, keys[:half])
 	if err != nil {
 		return nil, err
 	}
-	second, err := r.look(ctx, tr, side, keys[half:])
+	second, err := r.look(ctx, tr, db, keys[half:])
 	return append(first, second...), err
+}
+
+// lookAtOnce reads rows by key in one statement; one that a standby's replay
+// cancelled is made again.
+func (r *run) lookAtOnce(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]string, read readFunc) ([]hashing.State, error) {
+	for try := 1; ; try++ {
+		var states []hashing.State
+		err := read(ctx, db, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
+			states, err = tr.digest.Lookup(ctx, s, db.Side(), keys)
+			return err
+		}, hashing.IndexOnly...)
+		if !postgres.Conflicted(err) || try == conflictTries || ctx.Err() != nil {
+			return states, err
+		}
+		if err := wait(ctx, min(time.Duration(try)*conflictPause, lastPause)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lookCopies counts how often rows without a key are there on one side.
+func (r *run) lookCopies(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, keys [][]string) ([]hashing.State, error) {
+	hashes := make([]string, len(keys))
+	for i, k := range keys {
+		hashes[i] = k[0]
+	}
+	total := map[string]int64{}
+	var mu sync.Mutex
+	err := r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "copies", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+		part, err := tr.digest.Copies(ctx, s, p.scope(tr, db), hashes)
+		return func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			for h, n := range part {
+				total[h] += n
+			}
+			return nil
+		}, err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	states := make([]hashing.State, len(keys))
+	for i, k := range keys {
+		states[i] = hashing.CopiesState(k, total[k[0]])
+	}
+	return states, nil
 }
 
 // addFinding counts a confirmed suspect, unless its row was found before:
@@ -78,7 +129,7 @@ func (r *run) addFinding(tr *tableRun, out *Outcome, s *Suspect) {
 		key = s.target.Key
 	}
 	twoSpellings := s.source.Present && s.target.Present && joinKey(s.source.Key) != joinKey(s.target.Key)
-	if !r.claim(tr, joinKey(key), twoSpellings || out.Unit.Check == sampler.CheckLast) {
+	if !r.claim(tr, joinKey(key), twoSpellings || out.Unit.Check == sampler.CheckLast || out.Unit.Check == sampler.CheckSample) {
 		return
 	}
 	out.Total++

@@ -283,6 +283,6 @@ func readSide(ctx context.Context, db *postgres.DB, d *hashing.Digest, t *pairin
 			}
 			return nil
 		})
-	})
+	}, hashing.IndexOnly...)
 	return row, err
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/sampler"
@@ -19,11 +17,12 @@ type Outcome struct {
 	Compared bool
 	// Source and Target are the sides' rows in the unit, where it counts them.
 	Source, Target int64
-	Findings       []Finding // the first ones, up to Options.MaxDiffs
-	Total          int64     // all distinct rows found to differ, not found before
-	Confirmed      int64     // all rows found to differ, found before or not
-	Unsettled      int64     // suspects that no reading settled
-	Err            string    // why not compared
+	Findings       []Finding    // the first ones, up to Options.MaxDiffs
+	Total          int64        // all distinct rows found to differ, not found before
+	Confirmed      int64        // all rows found to differ, found before or not
+	Unsettled      int64        // suspects that no reading settled
+	Sample         *TableSample // what the sample check drew
+	Err            string       // why not compared
 }
 
 var errStale = errors.New("the unit was planned for other columns or forms: plan again")
@@ -41,22 +40,11 @@ func (r *run) Do(ctx context.Context, u sampler.Unit) (Outcome, error) {
 		return r.doCounts(ctx, tr, u)
 	case sampler.CheckLast:
 		return r.doLast(ctx, tr, u)
+	case sampler.CheckSample:
+		return r.doSample(ctx, tr, u)
 	default:
 		return r.doContent(ctx, tr, u)
 	}
-}
-
-// both reads the two sides at the same time.
-func (r *run) both(ctx context.Context, tag string, read func(context.Context, *postgres.Session, postgres.Side) error) error {
-	g, gctx := errgroup.WithContext(ctx)
-	for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
-		g.Go(func() error {
-			return r.db(side).Read(gctx, tag, func(ctx context.Context, s *postgres.Session) error {
-				return read(ctx, s, side)
-			})
-		})
-	}
-	return g.Wait()
 }
 
 // index is where a side's part of a pair of values is kept.
@@ -69,11 +57,22 @@ func index(side postgres.Side) int {
 
 func (r *run) doCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	var counts [2]int64
-	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
-		return s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + tr.table.Scope(side).Clause()}, func(row postgres.Row) error {
-			counts[index(side)] = row.Int(0)
-			return nil
-		})
+	var mu sync.Mutex
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		return r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "count", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+			var n int64
+			scope := p.scope(tr, db)
+			err := s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + scope.Clause(), Args: scope.Args}, func(row postgres.Row) error {
+				n = row.Int(0)
+				return nil
+			})
+			return func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				counts[index(db.Side())] += n
+				return nil
+			}, err
+		}})
 	})
 	if err != nil {
 		return Outcome{}, err
@@ -88,19 +87,8 @@ const resums = 3
 func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	out := Outcome{Unit: u}
 	for range resums {
-		sums, err := r.sums(ctx, tr, u, hashing.Whole)
-		if err != nil {
-			return out, err
-		}
-		source, target := sums[0][0], sums[1][0]
-		out.Source, out.Target, out.Compared = source.Rows, target.Rows, true
-		if source == target {
-			return out, nil
-		}
-		err = r.drill(ctx, tr, u, max(source.Rows, target.Rows), func(suspects [][]string) error {
-			return r.settle(ctx, tr, suspects, &out)
-		})
-		if err != nil || out.Confirmed > 0 || out.Unsettled > 0 {
+		equal, err := r.compareOnce(ctx, tr, u, &out)
+		if err != nil || equal || out.Confirmed > 0 || out.Unsettled > 0 {
 			return out, err
 		}
 		// Every suspect was cleared, yet the digests differed: only equal
@@ -109,68 +97,54 @@ func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outc
 	return out, fmt.Errorf("its rows changed each of the %d times it was read", resums)
 }
 
-// scopes are the sets of rows that make up a unit on one side, each read by a
-// statement of its own: its range of the key, or the segments of the heap.
-func (r *run) scopes(tr *tableRun, u sampler.Unit, side postgres.Side) []postgres.Scope {
-	if tr.plan.Strategy == sampler.Ranges {
-		return []postgres.Scope{u.Range.Scope(tr.table, side)}
+// compareOnce compares a unit's digests and drills down where they differ. A
+// unit of a table that has differed so far is read in bins from the start: it
+// most likely differs as well, and one that doesn't costs little more.
+func (r *run) compareOnce(ctx context.Context, tr *tableRun, u sampler.Unit, out *Outcome) (equal bool, err error) {
+	found := func(suspects [][]string) error { return r.settle(ctx, tr, suspects, out) }
+	if tr.differs.Load() && tr.steppable(u) {
+		return r.compareSteps(ctx, tr, u, out, found)
 	}
-	var scopes []postgres.Scope
-	for _, s := range sampler.Segments(tr.table.On(side), len(tr.table.Columns), r.o.ChunkRows) {
-		scopes = append(scopes, s.Of(tr.table.Scope(side)))
+	sums, err := r.sums(ctx, tr, u)
+	if err != nil {
+		return false, err
 	}
-	return scopes
+	out.Source, out.Target, out.Compared = sums[0].Rows, sums[1].Rows, true
+	if sums[0] == sums[1] {
+		return true, nil
+	}
+	if tr.steppable(u) && max(sums[0].Rows, sums[1].Rows) > fewRows {
+		_, err := r.compareSteps(ctx, tr, u, out, found)
+		return false, err
+	}
+	return false, r.drill(ctx, tr, u, area{rows: max(sums[0].Rows, sums[1].Rows)}, found)
 }
 
-// read reads all scopes of a unit on both sides, several at a time, each in a
-// transaction of its own, so that no snapshot is held across statements.
-func (r *run) read(ctx context.Context, tr *tableRun, u sampler.Unit, do func(context.Context, *postgres.Session, postgres.Side, postgres.Scope) error) error {
-	g, gctx := errgroup.WithContext(ctx)
-	for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
-		g.Go(func() error {
-			each, ectx := errgroup.WithContext(gctx)
-			each.SetLimit(max(r.o.Concurrency, 1))
-			for _, scope := range r.scopes(tr, u, side) {
-				each.Go(func() error {
-					return r.db(side).Read(ectx, u.ID(), func(ctx context.Context, s *postgres.Session) error {
-						if u.Chunks > 1 {
-							// A range of the key belongs to the key's index; for a wide range
-							// the planner may prefer to read the whole table once per chunk.
-							if err := s.Set(ctx, "enable_seqscan = off"); err != nil {
-								return err
-							}
-						}
-						return do(ctx, s, side, scope)
-					})
-				})
-			}
-			return each.Wait()
-		})
-	}
-	return g.Wait()
+// steppable tells whether a unit can be read in steps of its key's leading
+// integer: for a few bins one statement does what else takes several.
+func (tr *tableRun) steppable(u sampler.Unit) bool {
+	return u.Check == sampler.CheckContent && tr.plan.Strategy == sampler.Ranges &&
+		tr.digest.Way != hashing.Stream && tr.digest.Keyed() && sampler.Steppable(tr.table)
 }
 
-// sums reads the digests of a unit's buckets on both sides.
-func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.Buckets) ([2]map[int]hashing.Sum, error) {
-	sums := [2]map[int]hashing.Sum{{}, {}}
+// sums reads the digest of a unit on both sides.
+func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit) (sums [2]hashing.Sum, err error) {
 	var mu sync.Mutex
-	err := r.read(ctx, tr, u, func(ctx context.Context, s *postgres.Session, side postgres.Side, scope postgres.Scope) error {
-		if b.Count > 1 { // the groups of a drill-down belong in memory, not in a file
-			if err := s.Set(ctx, "work_mem = '64MB'"); err != nil {
-				return err
-			}
-		}
-		part, err := tr.digest.Sums(ctx, s, scope, b)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		total := sums[index(side)]
-		for n, sum := range part {
-			total[n] = total[n].Plus(sum)
-		}
-		return nil
+	err = r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		whole := r.whole(tr, u, db)
+		return r.readPieces(ctx, tr, db, u, whole, pass{op: "sum", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+			sum, err := tr.digest.Sum(ctx, s, p.scope(tr, db))
+			return func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				total := &sums[index(db.Side())]
+				*total = total.Plus(sum)
+				if db.Side() == postgres.Source && p.size() < whole.size() {
+					r.emit(Event{Kind: PieceDone, Table: tr.table.Name, Rows: sum.Rows})
+				}
+				return nil
+			}, err
+		}})
 	})
 	return sums, err
 }
@@ -180,8 +154,13 @@ func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit, b hashing.
 // on both sides.
 func (r *run) doLast(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	rows := [2]*rowSet{newRowSet(), newRowSet()}
-	err := r.both(ctx, u.ID(), func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
-		return tr.digest.Last(ctx, s, side, u.Last, u.LastBy, rows[index(side)].add)
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		read := newRowSet()
+		err := r.readAtLength(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) error {
+			return tr.digest.Last(ctx, s, db.Side(), u.Last, u.LastBy, read.add)
+		})
+		rows[index(db.Side())] = read
+		return err
 	})
 	if err != nil {
 		return Outcome{}, err

@@ -33,10 +33,11 @@ func (r *run) addValues(ctx context.Context, tr *tableRun, f *Finding) error {
 		}
 	}
 	var rows [2][]*string
-	err := r.both(ctx, "values "+tr.table.Name, func(ctx context.Context, s *postgres.Session, side postgres.Side) error {
-		var err error
-		rows[index(side)], err = tr.digest.Values(ctx, s, side, key)
-		return err
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+		return r.readAtLength(ctx, db, "values "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
+			rows[index(db.Side())], err = tr.digest.Values(ctx, s, db.Side(), key)
+			return err
+		})
 	})
 	if err != nil {
 		return err

@@ -52,12 +52,13 @@ func TestLoadFile(t *testing.T) {
 	shop.ExcludeSchemas = []string{"audit"}
 	shop.Checks = []string{"sequences", "ranges"}
 	shop.Last, shop.LastBy = 16, "updated_at"
+	shop.SampleRows, shop.Seed = 5000, -9223372036854775807
 	shop.Concurrency = 4
 	shop.Replication = "still"
 	shop.Settle, shop.StatementTimeout = time.Minute, 90*time.Second
 	shop.Strict = true
 	shop.PerTable = map[string]Table{
-		"public.orders": {Key: []string{"tenant", "no"}, LastBy: "updated_at"},
+		"public.orders": {Key: []string{"tenant", "no"}, LastBy: "updated_at", Plan: "sweep"},
 		"public.lines":  {Key: []string{"order_no", "line_no"}},
 	}
 	shop.Reports = []Report{{"json", "reports/shop.json"}, {"junit", "reports/shop.xml"}}
@@ -147,20 +148,21 @@ func TestMistakes(t *testing.T) {
 			"--target: is missing; give --target URL or set PGPARITY_TARGET, or list pairs in a file and give --config FILE",
 		}},
 		"flags before environment": {Input{
-			Flags:   flags(map[string][]string{"last": {"0"}, "concurrency": {"x"}, "settle": {"30"}, "source": {" "}, "table": {"a,,b"}, "digest": {"puhsdown"}}),
+			Flags:   flags(map[string][]string{"last": {"0"}, "sample-rows": {"10000001"}, "seed": {"9223372036854775808"}, "concurrency": {"x"}, "settle": {"30"}, "source": {" "}, "table": {"a,,b"}, "digest": {"puhsdown"}}),
 			Environ: []string{"PGPARITY_STRICT=maybe", "PGPARITY_LSAT=5", "PGPARITY_LOG_FORMAT=json", "PGPARITY_TEST=1", "LSAT=1", "CHECK=1"},
 		}, []string{
 			"--source: is empty",
 			"--table: holds an empty glob",
 			"--last: must be at least 1, not 0",
+			"--sample-rows: must be at most 10000000, not 10000001",
+			"--seed: must be a whole number of 64 bits",
 			`--concurrency: must be a whole number, not "x"`,
 			`--settle: must be a duration with a unit, such as 30s, 5m or 1h30m, not "30"`,
 			`--digest: must be one of auto, pushdown, stream, not "puhsdown"; did you mean "pushdown"?`,
 			`PGPARITY_STRICT: must be true or false, not "maybe"`,
 			"PGPARITY_LSAT: unknown variable; did you mean PGPARITY_LAST?",
 		}},
-		"not in this version": {Input{Flags: flags(map[string][]string{"replication": {"bucardo"}, "checks": {"counts,sample"}})}, []string{
-			`--checks: "sample" is not in this version; take it out of the list`,
+		"not in this version": {Input{Flags: flags(map[string][]string{"replication": {"bucardo"}})}, []string{
 			`--replication: "bucardo" is not in this version: this build judges pairs at rest; use still`,
 		}},
 		"a value that looks like a secret": {Input{
@@ -307,7 +309,8 @@ func TestPairsShareNothing(t *testing.T) {
 // Every field is either in the hash or named here as left out.
 func TestOptionsHash(t *testing.T) {
 	out := map[string]bool{"Name": true, "Source": true, "Target": true, "Reports": true,
-		"Concurrency": true, "Settle": true, "Timeout": true, "StatementTimeout": true}
+		"Concurrency": true, "Settle": true, "Timeout": true, "StatementTimeout": true, "Budget": true,
+		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true}
 	plain := Default().OptionsHash()
 	if len(plain) != 16 || plain != Default().OptionsHash() {
 		t.Errorf("got %q", plain)
@@ -319,7 +322,7 @@ func TestOptionsHash(t *testing.T) {
 			v.SetString(canary)
 		case []string:
 			v.Set(reflect.ValueOf([]string{canary}))
-		case int, time.Duration:
+		case int, int64, time.Duration:
 			v.SetInt(v.Int() + 1)
 		case bool:
 			v.SetBool(true)
@@ -338,6 +341,62 @@ func TestOptionsHash(t *testing.T) {
 	a.Tables, b.Tables = []string{"x", "y"}, []string{"y", "x"}
 	if a.OptionsHash() != b.OptionsHash() {
 		t.Error("the order of globs changes the hash")
+	}
+}
+
+// Sizes are written and read as PostgreSQL does it, in powers of 1024.
+func TestSizes(t *testing.T) {
+	for _, c := range []struct {
+		typed string
+		want  int64
+		shown string
+	}{
+		{"0", 0, "0"}, {"0MB", 0, "0"}, {"1B", 1, "1B"}, {"64MB", 64 << 20, "64MB"}, {"64 mb", 64 << 20, "64MB"}, {"1024kB", 1 << 20, "1MB"},
+		{"1GB", 1 << 30, "1GB"}, {"1500MB", 1500 << 20, "1500MB"}, {"2TB", 2 << 40, "2TB"}, {"8388607TB", 8388607 << 40, "8388607TB"},
+	} {
+		for _, in := range []Input{
+			{Flags: flags(map[string][]string{"max-lag": {c.typed}})},
+			{Config: []byte("version: 1\npairs: [{name: a, source: host=a, target: host=b, max_lag: " + c.typed + "}]")},
+		} {
+			pairs, err := Load(in)
+			if err != nil {
+				t.Errorf("%s: %v", c.typed, err)
+			} else if got := pairs[0].MaxLag; got != c.want || showSize(got) != c.shown {
+				t.Errorf("%s: got %d, shown as %s", c.typed, got, showSize(got))
+			}
+		}
+	}
+	for _, typed := range []string{"64", "-1MB", "+1MB", "1.5GB", "MB", "B", "64MiB", "1PB", "8388608TB", "9223372036854775808B", "64 M B"} {
+		_, err := Load(Input{Flags: flags(map[string][]string{"max-lag": {typed}})})
+		if err == nil || !strings.Contains(err.Error(), "--max-lag: must be a whole number with a unit") {
+			t.Errorf("%s: %v", typed, err)
+		}
+	}
+	yaml := "version: 1\npairs: [{name: a, source: host=a, target: host=b, max_lag: 64, max_active: 4kB, pause_file: 5, max_xmin_age: -1}]"
+	_, err := Load(Input{ConfigPath: "c.yaml", Config: []byte(yaml)})
+	for _, want := range []string{"max_lag: must be a whole number with a unit", "max_active: must be a whole number", "pause_file: must be text", "max_xmin_age: must be at least 0"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %q", err, want)
+		}
+	}
+}
+
+// A plan that is not set leaves the hash of older versions as it is: what was
+// asked for is the same.
+func TestAPlanIsInTheHashOnlyWhereItIsSet(t *testing.T) {
+	hash := func(table Table) string {
+		p := Default()
+		p.PerTable = map[string]Table{"a.b": table}
+		return p.OptionsHash()
+	}
+	without := hash(Table{LastBy: "c"})
+	if with := hash(Table{LastBy: "c", Plan: "sweep"}); with == without {
+		t.Error("a plan does not change the hash")
+	}
+	p := Default()
+	p.PerTable = map[string]Table{"a.b": {LastBy: "c"}}
+	if got := perTable().show(p); got != `{"a.b":{"Key":null,"LastBy":"c"}}` {
+		t.Errorf("without a plan it hashes %s", got)
 	}
 }
 

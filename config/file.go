@@ -188,6 +188,7 @@ func (w *walker) values(k kind, e entry) (values []string, origins []origin, ok 
 		kindText:     "must be text; put a number in quotes",
 		kindNumber:   "must be a whole number",
 		kindDuration: "must be a duration such as 30s, 5m or 1h30m",
+		kindSize:     mustBeSize,
 		kindSwitch:   "must be true or false",
 		kindList:     "must be a list of texts",
 		kindReports:  "must be a list of FORMAT=FILE",
@@ -212,7 +213,7 @@ func (w *walker) values(k kind, e entry) (values []string, origins []origin, ok 
 			fits = fits && k != kindNumber && k != kindSwitch
 		case *ast.IntegerNode:
 			// The text may be 0x10 or 1_000.
-			s, fits = fmt.Sprint(node.Value), k == kindNumber || k == kindDuration
+			s, fits = fmt.Sprint(node.Value), k == kindNumber || k == kindDuration || k == kindSize
 		case *ast.BoolNode:
 			s, fits = strconv.FormatBool(node.Value), k == kindSwitch
 		default:
@@ -270,61 +271,4 @@ func (w *walker) connection(e entry) *connection {
 	})
 	c.check(w.m)
 	return c
-}
-
-// perTable reads per_table. A pair's entry for a table replaces the one under
-// defaults.
-func (w *walker) perTable(e entry) setter {
-	tables := map[string]Table{}
-	list, _ := w.entries(e.value, e.at.key, names{what: "a mapping of schema.table to key and last_by"})
-	for _, t := range list {
-		if schema, name, _ := strings.Cut(t.name, "."); schema == "" || name == "" || strings.ContainsAny(name, ".") || strings.ContainsAny(t.name, `*?"`) {
-			w.m.add(t.at, "must be the unquoted name of one table, schema.table")
-		}
-		var table Table
-		settings, _ := w.entries(t.value, t.at.key, names{known: []string{"key", "last_by"}, what: "a mapping with key and last_by",
-			refused: map[string]string{"exclude_columns": "is not in this version; take it out: all columns are compared"}})
-		for _, s := range settings {
-			if !w.plain(s.value, s.at.key) {
-				continue
-			}
-			switch s.name {
-			case "key":
-				table.Key = w.columns(s)
-			case "last_by":
-				if values, _, ok := w.values(kindText, s); ok {
-					table.LastBy = values[0]
-					if values[0] == "" {
-						w.m.add(s.at, "is empty")
-					}
-				}
-			}
-		}
-		tables[t.name] = table
-	}
-	return func(p *Pair) {
-		merged := map[string]Table{}
-		for _, from := range []map[string]Table{p.PerTable, tables} {
-			for name, t := range from {
-				merged[name] = Table{slices.Clone(t.Key), t.LastBy}
-			}
-		}
-		p.PerTable = merged
-	}
-}
-
-func (w *walker) columns(e entry) []string {
-	values, origins, ok := w.values(kindList, e)
-	if ok && len(values) == 0 {
-		w.m.add(e.at, "is empty; name the columns of a unique index")
-	}
-	for i, v := range values {
-		switch {
-		case v == "":
-			w.m.add(origins[i], "is empty")
-		case slices.Contains(values[:i], v):
-			w.m.add(origins[i], "names a column twice")
-		}
-	}
-	return values
 }

@@ -22,6 +22,9 @@ type Option struct {
 // documentation show them.
 type OptionTable []Option
 
+// What is drawn is kept in memory until it is compared, some 100 bytes a row.
+const maxSampleRows = 10_000_000
+
 const envPrefix = "PGPARITY_"
 
 // Env is the environment variable of the option, "" if it has none.
@@ -41,14 +44,12 @@ func (o Option) Repeatable() bool { return o.kind == kindList || o.kind == kindR
 // The words that options take. What the design names and this build does not
 // do yet is known by name, so that the answer is not "unknown word".
 var (
-	checkWords       = []string{"sequences", "counts", "last", "ranges", "schema"}
+	checkWords       = []string{"sequences", "counts", "last", "ranges", "sample", "schema"}
 	replicationWords = []string{"auto", "still"}
 	digestWords      = []string{"auto", "pushdown", "stream"}
+	planWords        = []string{"ranges", "sweep", "multiset"}
 	formatWords      = []string{"text", "json", "html", "markdown", "junit", "prometheus"}
 
-	laterChecks = map[string]string{
-		"sample": `is not in this version; take it out of the list`,
-	}
 	laterReplication = map[string]string{
 		"logical":   laterFence,
 		"physical":  laterFence,
@@ -81,18 +82,39 @@ func Options() OptionTable {
 		{Name: "exclude-schema", Key: "exclude_schemas", Placeholder: "GLOB", work: true,
 			Help:  "not these schemas; wins over what is included",
 			value: globs(func(p *Pair) *[]string { return &p.ExcludeSchemas }, 0)},
+		{Name: "matviews", Key: "matviews", work: true,
+			Help:  "compare materialised views as tables; they must be populated on both sides",
+			value: toggle(func(p *Pair) *bool { return &p.Matviews })},
 		{Name: "checks", Key: "checks", Placeholder: "LIST", work: true,
 			Help:  "what to compare: " + strings.Join(checkWords, ", "),
-			value: words(func(p *Pair) *[]string { return &p.Checks }, checkWords, laterChecks)},
+			value: words(func(p *Pair) *[]string { return &p.Checks }, checkWords, nil)},
 		{Name: "last", Key: "last", Placeholder: "N", work: true,
 			Help:  "rows per table that the check \"last\" compares",
 			value: number(func(p *Pair) *int { return &p.Last }, 1, math.MaxInt32)},
 		{Name: "last-by", Key: "last_by", Placeholder: "COLUMN", work: true,
 			Help:  "column that says which rows are last, such as updated_at; else the key",
 			value: text(func(p *Pair) *string { return &p.LastBy })},
+		{Name: "sample-rows", Key: "sample_rows", Placeholder: "N", work: true,
+			Help:  "rows per table that the check \"sample\" draws on each side",
+			value: number(func(p *Pair) *int { return &p.SampleRows }, 1, maxSampleRows)},
+		{Name: "seed", Key: "seed", Placeholder: "N", work: true,
+			Help:  "which rows the check \"sample\" draws; 0 draws the seed at random and reports it",
+			value: number64(func(p *Pair) *int64 { return &p.Seed })},
 		{Name: "concurrency", Key: "concurrency", Placeholder: "N",
 			Help:  "chunks compared at the same time, 1 to 64",
 			value: number(func(p *Pair) *int { return &p.Concurrency }, 1, 64)},
+		{Name: "max-active", Key: "max_active", Placeholder: "N",
+			Help:  "begin no statement while more client sessions of others are active on a side; 0 is no limit",
+			value: number(func(p *Pair) *int { return &p.MaxActive }, 0, math.MaxInt32)},
+		{Name: "max-lag", Key: "max_lag", Placeholder: "SIZE",
+			Help:  "begin no statement while one of the source's replicas or slots is further behind, such as 64MB; 0 is no limit",
+			value: size(func(p *Pair) *int64 { return &p.MaxLag })},
+		{Name: "max-xmin-age", Key: "max_xmin_age", Placeholder: "N",
+			Help:  "begin no statement while vacuum is held back by more transactions on a side; 0 is no limit",
+			value: number(func(p *Pair) *int { return &p.MaxXminAge }, 0, math.MaxInt32)},
+		{Name: "pause-file", Key: "pause_file", Placeholder: "FILE",
+			Help:  "begin no statement while this file exists",
+			value: text(func(p *Pair) *string { return &p.PauseFile })},
 		{Name: "replication", Key: "replication", Placeholder: "WORD", work: true,
 			Help:  "what replicates the pair; auto and still are the same in this version, which judges pairs at rest",
 			value: word(func(p *Pair) *string { return &p.Replication }, replicationWords, laterReplication)},
@@ -105,6 +127,9 @@ func Options() OptionTable {
 		{Name: "statement-timeout", Key: "statement_timeout", Placeholder: "DURATION",
 			Help:  "limit of a single statement on either server, at least 1s",
 			value: duration(func(p *Pair) *time.Duration { return &p.StatementTimeout }, minStatementTimeout)},
+		{Name: "budget", Key: "budget", Placeholder: "DURATION",
+			Help:  "how long a statement that reads a table may take; it is then cut smaller; 0s is no limit",
+			value: duration(func(p *Pair) *time.Duration { return &p.Budget }, 0)},
 		{Name: "digest", Key: "digest", Placeholder: "WORD", work: true,
 			Help:  "where rows are hashed: pushdown on the servers, stream in pgparity, auto chooses per table",
 			value: word(func(p *Pair) *string { return &p.Digest }, digestWords, nil)},
@@ -127,7 +152,7 @@ func Options() OptionTable {
 			Help:  "write a report: " + strings.Join(formatWords, ", ") + "; {pair} in FILE becomes the pair's name",
 			value: reports(func(p *Pair) *[]Report { return &p.Reports })},
 		{Key: "per_table", work: true,
-			Help:  "mapping of schema.table to key (list of columns) and last_by",
+			Help:  "mapping of schema.table to key (list of columns), last_by and plan (ranges, sweep or multiset)",
 			value: perTable()},
 	}
 }

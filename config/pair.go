@@ -32,16 +32,27 @@ type Pair struct {
 	// everything; what is excluded wins over what is included.
 	Tables, ExcludeTables, Schemas, ExcludeSchemas []string
 
-	Checks      []string // of sequences, counts, last, ranges, schema; in this order, each once
+	Matviews bool // materialised views are compared, as tables are
+
+	Checks      []string // of sequences, counts, last, ranges, sample, schema; in this order, each once
 	Last        int      // rows per table that the check "last" compares; at least 1
 	LastBy      string   // column that says what is last, such as updated_at; "" = the key
+	SampleRows  int      // rows per table that the check "sample" draws on each side; at least 1
+	Seed        int64    // which rows it draws; 0 = drawn at random
 	Concurrency int      // units in work at the same time, 1 to 64
 	Replication string   // auto or still
 	Digest      string   // auto, pushdown or stream
 
+	// When no new statement begins; 0 and "" are no limit.
+	MaxActive  int    // active client sessions of others, on either side
+	MaxLag     int64  // bytes of WAL that a replica or slot of the source lacks
+	MaxXminAge int    // transactions by which vacuum is held back, on either side
+	PauseFile  string // while it exists
+
 	Settle           time.Duration // how long a differing row may take to settle before it is unproven
 	Timeout          time.Duration // limit of the whole run; 0 = none
 	StatementTimeout time.Duration // limit of one statement; at least 1 s
+	Budget           time.Duration // limit of a statement that reads a table and can be cut smaller; 0 = none
 
 	MaxDiffs   int  // findings listed per table; 0 lists none, all are counted
 	ShowValues bool // reports carry row values
@@ -57,6 +68,9 @@ type Pair struct {
 type Table struct {
 	Key    []string // columns to use as the key; none = the table's own
 	LastBy string   // overrides Pair.LastBy; "" = no override
+	// Plan is ranges, sweep or multiset; "" = what suits the table. With
+	// multiset no key is given.
+	Plan string `json:",omitempty"` // in the options hash only where it is set
 }
 
 // Report is one report to write.
@@ -71,11 +85,13 @@ func Default() Pair {
 	return Pair{
 		Checks:           []string{"sequences", "counts", "last", "ranges"},
 		Last:             1000,
+		SampleRows:       70_000,
 		Concurrency:      2,
 		Replication:      "auto",
 		Digest:           "auto",
 		Settle:           30 * time.Second,
 		StatementTimeout: 10 * time.Minute,
+		Budget:           2 * time.Second,
 		MaxDiffs:         100,
 	}
 }
@@ -84,8 +100,8 @@ func Default() Pair {
 // the same hash plan the same work on the same databases. It is the first 16
 // hex digits of a SHA-256. Left out are the connections, because a hash of a
 // short password can be guessed and the servers are identified in the result
-// anyway, the report paths, and what only sets the pace: concurrency, settle
-// and the timeouts.
+// anyway, the report paths, and what only sets the pace: concurrency, settle,
+// the timeouts and what holds the run back.
 func (p Pair) OptionsHash() string {
 	h := sha256.New()
 	for _, o := range Options() {

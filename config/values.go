@@ -17,6 +17,7 @@ const (
 	kindText kind = iota
 	kindNumber
 	kindDuration
+	kindSize
 	kindSwitch
 	kindList       // flag and environment text is split at commas
 	kindReports    // a list whose flag text is not split: file names may hold commas
@@ -98,6 +99,21 @@ func number(field func(*Pair) *int, least, most int) value {
 			return func(p *Pair) { *field(p) = n }, ""
 		}),
 		show: func(p Pair) string { return strconv.Itoa(*field(&p)) },
+	}
+}
+
+// number64 takes any whole number of 64 bits.
+func number64(field func(*Pair) *int64) value {
+	return value{
+		kind: kindNumber,
+		parse: one(func(s string) (setter, string) {
+			n, err := strconv.ParseInt(s, 10, 64)
+			if err != nil {
+				return nil, "must be a whole number of 64 bits" + notShown(s)
+			}
+			return func(p *Pair) { *field(p) = n }, ""
+		}),
+		show: func(p Pair) string { return strconv.FormatInt(*field(&p), 10) },
 	}
 }
 

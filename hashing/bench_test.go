@@ -25,7 +25,7 @@ func BenchmarkSums(b *testing.B) {
 		d := p.digest(b, way, "public.narrow")
 		b.Run(string(way), func(b *testing.B) {
 			for b.Loop() {
-				if p.sums(b, d, postgres.Source, Whole)[0].Rows != rows {
+				if p.sum(b, d, postgres.Source).Rows != rows {
 					b.Fatal("rows are missing")
 				}
 			}

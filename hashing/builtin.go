@@ -9,7 +9,8 @@ import (
 
 // extended are the forms that call the server's own 64-bit hash functions,
 // by the name of the built-in type. They exist from version 11 on. Read with
-// src/backend/access/hash/hashfunc.c and common/hashfn.c of PostgreSQL.
+// src/backend/access/hash/hashfunc.c, common/hashfn.c and utils/adt/rangetypes.c
+// of PostgreSQL.
 var extended = map[string]struct{ name, sql string }{
 	"int2": {"hashint2", "pg_catalog.hashint2extended($c, $8)"},
 	"int4": {"hashint4", "pg_catalog.hashint4extended($c, $8)"},
@@ -28,16 +29,39 @@ var extended = map[string]struct{ name, sql string }{
 	"text":     {"hashtext", hashText("$c")},
 	"varchar":  {"hashtext", hashText("$c::pg_catalog.text")},
 	"name":     {"hashtext", hashText("$c::pg_catalog.text")},
-	// Infinite dates have no distance.
-	"date": {"hashint4(days)", "CASE WHEN $c > '-infinity'::pg_catalog.date AND $c < 'infinity'::pg_catalog.date THEN pg_catalog.hashint4extended($c - '2000-01-01'::pg_catalog.date, $8) ELSE " + hashText("$c::pg_catalog.text") + " END"},
+	// The bytes themselves, under the element's hash: only internal callers
+	// may use hashvarlenaextended by itself. hash_array adds a constant.
+	"bytea": {"hash_array", "CASE WHEN $c IS NOT NULL THEN pg_catalog.hash_array_extended(ARRAY[$c], $8) END"},
+	// The 32 bits of a date, infinite ones included, are exact in a float.
+	"date": {"hashfloat8(days)", "pg_catalog.hashfloat8extended(pg_catalog.daterange_subdiff($c, '2000-01-01'::pg_catalog.date), $8)"},
 	// hashfloat8 takes -0 for 0, and before version 14 sees which NaN it is.
 	"float8": {"hashfloat8", "CASE WHEN $c = '0'::pg_catalog.float8 OR $c = 'NaN'::pg_catalog.float8 THEN " + hashText("$c::pg_catalog.text") + " ELSE pg_catalog.hashfloat8extended($c, $8) END"},
 	"float4": {"hashfloat8", "CASE WHEN $c = '0'::pg_catalog.float4 OR $c = 'NaN'::pg_catalog.float4 THEN " + hashText("$c::pg_catalog.text") + " ELSE pg_catalog.hashfloat8extended($c::pg_catalog.float8, $8) END"},
-	// timestamp_hash folds 64 bits into 32. The binary form is the 64 bits.
-	"timestamp":   {"binary+hashtext", hashText("pg_catalog.encode(pg_catalog.timestamp_send($c), 'hex')")},
-	"timestamptz": {"binary+hashtext", hashText("pg_catalog.encode(pg_catalog.timestamptz_send($c), 'hex')")},
-	// A day's microseconds are exact in a float.
-	"time": {"hashfloat8(epoch)", "pg_catalog.hashfloat8extended(pg_catalog.date_part('epoch', $c), $8)"},
+	// See instant. Zone 0 leaves the 64 bits of a timestamptz as they are.
+	"timestamp":   {"hashfloat8(seconds)", instant("pg_catalog.tsrange_subdiff($c, '2000-01-01 00:00:00'::pg_catalog.timestamp)", "$c")},
+	"timestamptz": {"hashfloat8(seconds)", instant("pg_catalog.tstzrange_subdiff($c, '2000-01-01 00:00:00+00'::pg_catalog.timestamptz)", "pg_catalog.timezone('0'::pg_catalog.interval, $c)")},
+	// A day's microseconds are exact in a float, and stay apart in seconds.
+	"time": {"hashfloat8(seconds)", "pg_catalog.hashfloat8extended(pg_catalog.tsrange_subdiff('2000-01-01'::pg_catalog.date + $c, '2000-01-01 00:00:00'::pg_catalog.timestamp), $8)"},
+}
+
+// instant hashes a point in time, which is an int64 v of microseconds since
+// 2000, by two numbers that tell any two apart, one under the other's hash:
+//
+//   - q, the distance to 2000 in seconds: (float8) v / 1000000 in C, for the
+//     infinite ones too. It never decreases with v, and is alike only for v
+//     that lie less than 4096 apart: rounding v to a float moves it by 512 at
+//     most, and two floats with the same quotient differ by 2048 at most.
+//   - f, what timestamp_hash makes of v before it hashes: the low half of v,
+//     xor its high half (its complement where v is negative). Of two v less
+//     than 4096 apart, either the high halves are alike, then the low ones and
+//     so f differ; or the high half goes up by one. Then the low halves differ
+//     in all of their upper 20 bits, but h and h+1 differ there only in a run
+//     that starts at the lowest bit, and in all bits only from -1 to 0, whose
+//     complement and self are alike. So f differs.
+//
+// The binary form as text says the same at twice the cost.
+func instant(q, v string) string {
+	return "pg_catalog.hashfloat8extended(" + q + ", pg_catalog.timestamp_hash_extended(" + v + ", $8))"
 }
 
 // samples are values of the built-in types for the handshake, as text.
@@ -57,14 +81,14 @@ var samples = map[string][]string{
 	"float8":      {"0", "-0", "NaN", "Infinity", "-Infinity", "0.3", "-1.5e-30", "123456.7"},
 	"numeric":     {"0", "1.0", "1.00", "-0.005", "NaN", "12345678901234567890.0123456789"},
 	"money":       {"1234.56", "-0.01"},
-	"bytea":       {`\x`, `\x00ff5c27`},
+	"bytea":       {`\x`, `\x00ff5c27`, `\x000102030405060708090a0b0c0d0e0f1011121314151617`},
 	"bit":         {"1", "0101"},
 	"varbit":      {"", "0101"},
 	"date":        {"2000-01-01", "1999-12-31", "infinity", "-infinity", "4713-01-01 BC", "5874897-12-31"},
 	"time":        {"00:00:00", "24:00:00", "12:34:56.789012"},
 	"timetz":      {"00:00:00+00", "24:00:00-15:59", "12:34:56.789012+05:30"},
-	"timestamp":   {"2000-01-01 00:00:00", "1969-07-20 20:17:40.123456", "9999-12-31 23:59:59.999999", "4713-01-01 00:00:00 BC", "infinity", "-infinity"},
-	"timestamptz": {"2000-01-01 00:00:00+00", "1969-07-20 20:17:40.123456+02", "9999-12-31 23:59:59.999999+00", "4713-01-02 00:00:00+00 BC", "infinity", "-infinity"},
+	"timestamp":   instants,
+	"timestamptz": instants,
 	"interval":    {"0", "1 day", "24:00:00", "-1 year 2 mons -3 days +04:05:06.7", "-0.000001 s"},
 	"json":        {`{"a" : 1.0, "a":1.00}`, `[]`},
 	"jsonb":       {`{"bb": [1.0, 1.00, null], "a": "\"\\"}`, `-0.5e3`},
@@ -79,6 +103,14 @@ var samples = map[string][]string{
 	"polygon":     {"((0.3,1),(2,3),(4,5))"},
 	"line":        {"{0.3,-1,2}"},
 	"circle":      {"<(0.3,1),2>"},
+}
+
+// instants are samples of both timestamp types: the one without a zone reads
+// past it. Some are next to each other where a float holds no microseconds.
+var instants = []string{
+	"2000-01-01 00:00:00+00", "1999-12-31 23:59:59.999999+00", "1969-07-20 20:17:40.123456+00", "2000-01-01 01:11:34.967296+00",
+	"9999-12-31 23:59:59.999998+00", "9999-12-31 23:59:59.999999+00", "294276-12-31 23:59:59.999998+00", "294276-12-31 23:59:59.999999+00",
+	"4714-11-24 00:00:00+00 BC", "4714-11-24 00:00:00.000001+00 BC", "infinity", "-infinity",
 }
 
 // texts are samples of text: beside ASCII, letters that both encodings have,

@@ -2,6 +2,7 @@ package hashing
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,7 +85,7 @@ func TestEachDamageIsSeen(t *testing.T) {
 // checkDamages returns how many were looked at.
 func (p *sides) checkDamages(t *testing.T, d *Digest, k kind) int {
 	t.Helper()
-	source, target := p.rows(t, d, postgres.Source, Whole), p.rows(t, d, postgres.Target, Whole)
+	source, target := p.rows(t, d, postgres.Source, All), p.rows(t, d, postgres.Target, All)
 	var keys [][]string
 	for n := range len(k.damages) + 1 {
 		keys = append(keys, []string{strconv.Itoa(n)}, []string{strconv.Itoa(-1 - n)})
@@ -150,28 +151,23 @@ INSERT INTO heap SELECT g % 10, 'v' FROM generate_series(1, 50) g;`
 						t.Fatalf("keyed: %v", d.Keyed())
 					}
 					if way == Auto {
-						if a, b := p.sums(t, d, postgres.Source, Whole), p.sums(t, d, postgres.Target, Whole); a[0] != b[0] {
+						if a, b := p.sum(t, d, postgres.Source), p.sum(t, d, postgres.Target); a != b {
 							t.Fatalf("differ before the damage: %v %v", a, b)
 						}
 						exec(t, pgcluster.Shared(t, v[1]), target, damage.sql)
 					}
-					if a, b := p.sums(t, d, postgres.Source, Whole), p.sums(t, d, postgres.Target, Whole); a[0].Hash == b[0].Hash {
+					if a, b := p.sum(t, d, postgres.Source), p.sum(t, d, postgres.Target); a.Hash == b.Hash {
 						t.Errorf("went unseen: %v %v", a, b)
 					}
-					// The buckets must find it too, and no others.
-					eight := Buckets{Count: 8}
-					a, b, bad := p.sums(t, d, postgres.Source, eight), p.sums(t, d, postgres.Target, eight), []int(nil)
-					for n := range eight.Count {
-						if a[n] != b[n] {
-							bad = append(bad, n)
-						}
+					// The shares must find it too, and divide the rows.
+					found, all := false, 0
+					for n := range 8 {
+						a, b := p.rows(t, d, postgres.Source, Share{8, n}), p.rows(t, d, postgres.Target, Share{8, n})
+						found = found || !maps.EqualFunc(a, b, func(x, y aRow) bool { return x.Hash == y.Hash && x.Copies == y.Copies })
+						all += len(a)
 					}
-					if len(bad) == 0 {
-						t.Error("no bucket differs")
-					}
-					rows := len(p.rows(t, d, postgres.Source, Buckets{Count: 8, Only: bad}))
-					if all := len(p.rows(t, d, postgres.Source, eight)); rows == 0 || len(bad) < 4 && rows >= all {
-						t.Errorf("%d rows in buckets %v of %d rows", rows, bad, all)
+					if want := len(p.rows(t, d, postgres.Source, All)); !found || all != want {
+						t.Errorf("found %t, %d rows in eight shares of %d", found, all, want)
 					}
 				})
 			}
@@ -190,7 +186,7 @@ func TestSwapsReachEveryBit(t *testing.T) {
 		for n := range uint64(64) {
 			a.run = [2]uint64{n, 7}
 			d := a.Digest(p.table(t, "public.k"))
-			x, y := p.sums(t, d, postgres.Source, Whole)[0].Hash, p.sums(t, d, postgres.Target, Whole)[0].Hash
+			x, y := p.sum(t, d, postgres.Source).Hash, p.sum(t, d, postgres.Target).Hash
 			odd += int(x[len(x)-1]+y[len(y)-1]) & 1
 		}
 		if odd < 12 || odd > 52 {

@@ -50,14 +50,15 @@ CREATE TABLE orders (tenant int4, number int8, total numeric(12,2), placed times
 					})
 				}
 			}
-			some := Buckets{Count: 16, Only: []int{3, 7}}
+			some := Share{Of: 16, N: 3}
+			bins := postgres.Bins{List: "unnest($2::pg_catalog.int8[]) WITH ORDINALITY AS b(l, n)", In: "t.tenant OPERATOR(pg_catalog.=) b.l", Args: []string{"{5,6}"}, Count: 2}
 			if c.way == Stream {
 				add("sums and rows", d.streamStatement(scope, ""))
 				add("lookup", d.streamStatement(keys, "", "w.n", "t.xmin"))
 			} else {
-				add("sum of a range", postgres.Statement{SQL: d.sumsSQL(scope, Whole), Args: scope.Args})
-				add("sums of two buckets of sixteen", postgres.Statement{SQL: d.sumsSQL(scope, some), Args: scope.Args})
-				add("rows of two buckets of sixteen", postgres.Statement{SQL: d.rowsSQL(scope.And(d.inBuckets(some))), Args: scope.Args})
+				add("sum of a range", postgres.Statement{SQL: d.sumSQL(scope), Args: scope.Args})
+				add("sums of two bins", postgres.Statement{SQL: d.binSumsSQL(scope, bins), Args: append(scope.Args[:1:1], bins.Args...)})
+				add("rows of a share", postgres.Statement{SQL: d.rowsSQL(scope.And(d.inShare(some))), Args: scope.Args})
 				add("lookup", postgres.Statement{SQL: d.lookupSQL(keys), Args: keys.Args})
 				if c.file == "pushdown" {
 					add("handshake", postgres.Statement{SQL: handshakeSQL(formsFor(p.tables, a.peers))})

@@ -95,25 +95,44 @@ func (p *sides) read(t testing.TB, side postgres.Side, fn func(context.Context, 
 	}
 }
 
-func (p *sides) sums(t testing.TB, d *Digest, side postgres.Side, b Buckets) map[int]Sum {
+func (p *sides) sum(t testing.TB, d *Digest, side postgres.Side) Sum {
 	t.Helper()
-	var sums map[int]Sum
+	var sum Sum
 	p.read(t, side, func(ctx context.Context, s *postgres.Session) (err error) {
-		sums, err = d.Sums(ctx, s, d.scope(side), b)
+		sum, err = d.Sum(ctx, s, d.scope(side))
 		return err
 	})
-	return sums
+	return sum
 }
 
-// rows reads all rows by key.
-func (p *sides) rows(t testing.TB, d *Digest, side postgres.Side, b Buckets) map[string]Row {
+// aRow is what Rows told of a row, kept.
+type aRow struct {
+	Key    []string
+	Hash   int64
+	Copies int64
+}
+
+func keep(r Row) aRow {
+	row := aRow{Hash: r.Hash, Copies: 1}
+	for _, part := range r.Key {
+		row.Key = append(row.Key, string(part))
+	}
+	if row.Key == nil {
+		row.Key = []string{HashKey(r.Hash)}
+	}
+	return row
+}
+
+// rows reads all rows of a share by key.
+func (p *sides) rows(t testing.TB, d *Digest, side postgres.Side, h Share) map[string]aRow {
 	t.Helper()
-	rows := map[string]Row{}
+	rows := map[string]aRow{}
 	p.read(t, side, func(ctx context.Context, s *postgres.Session) error {
-		return d.Rows(ctx, s, d.scope(side), b, func(r Row) error {
-			key := strings.Join(r.Key, "|")
-			r.Copies += rows[key].Copies
-			rows[key] = r
+		return d.Rows(ctx, s, d.scope(side), h, func(r Row) error {
+			row := keep(r)
+			key := strings.Join(row.Key, "|")
+			row.Copies += rows[key].Copies
+			rows[key] = row
 			return nil
 		})
 	})

@@ -30,99 +30,92 @@ func (s Sum) Plus(o Sum) Sum {
 	return Sum{Rows: s.Rows + o.Rows, Hash: a.Add(&a, &b).String()}
 }
 
-// Buckets is how a scope is divided for comparison: by the low bits of the
-// key's hash, which both sides compute alike, into Count parts (a power of
-// two). Only, where it lists any, keeps just those.
-type Buckets struct {
-	Count int
-	Only  []int
-}
+// Share is the part of a scope's rows whose key's hash, in its low bits, is N;
+// Of is the number of such parts, a power of two. Both sides compute it alike.
+// A multiset goes by the row's hash.
+type Share struct{ Of, N int }
 
-// Whole is one bucket for all rows.
-var Whole = Buckets{Count: 1}
+// All is every row.
+var All = Share{Of: 1}
 
-// Row is a row's key as the server prints it and its hash. Without a key,
-// Key is the hash itself and Copies counts the equal rows.
+// Halves are the two shares that a share is made of.
+func (h Share) Halves() [2]Share { return [2]Share{{2 * h.Of, h.N}, {2 * h.Of, h.N + h.Of}} }
+
+// Row is a row's key as the server prints it, none for a multiset, and its
+// hash. The key's bytes are valid only until the callback returns.
 type Row struct {
-	Key    []string
-	Hash   int64
-	Copies int64
+	Key  [][]byte
+	Hash int64
 }
 
-// Sums reads the digest of each bucket that has rows.
-func (d *Digest) Sums(ctx context.Context, s *postgres.Session, scope postgres.Scope, b Buckets) (map[int]Sum, error) {
+// Sum reads the digest of a scope.
+func (d *Digest) Sum(ctx context.Context, s *postgres.Session, scope postgres.Scope) (Sum, error) {
 	if d.Way == Stream {
-		return d.streamSums(ctx, s, scope, b)
+		return d.streamSum(ctx, s, scope)
 	}
-	sums := map[int]Sum{}
-	err := s.Each(ctx, postgres.Statement{SQL: d.sumsSQL(scope, b), Args: scope.Args}, func(r postgres.Row) error {
-		if n := r.Int(1); n > 0 {
-			sums[int(r.Int(0))] = Sum{Rows: n, Hash: r.Text(2)}
+	var sum Sum
+	err := s.Each(ctx, postgres.Statement{SQL: d.sumSQL(scope), Args: scope.Args}, func(r postgres.Row) error {
+		if n := r.Int(0); n > 0 {
+			sum = Sum{Rows: n, Hash: r.Text(1)}
 		}
 		return nil
 	})
-	return sums, err
+	return sum, err
 }
 
-func (d *Digest) sumsSQL(scope postgres.Scope, b Buckets) string {
-	if b.Count <= 1 {
-		return "SELECT 0, count(*), sum(" + d.rowSQL() + ")\n" + scope.Clause()
-	}
-	if len(b.Only) > 0 {
-		scope = scope.And(d.inBuckets(b))
-	}
-	return "SELECT " + d.bucketSQL(b) + ",\n  count(*), sum(" + d.rowSQL() + ")\n" + scope.Clause() + "\nGROUP BY 1"
+func (d *Digest) sumSQL(scope postgres.Scope) string {
+	return "SELECT count(*), sum(" + d.rowSQL() + ")\n" + scope.Clause()
 }
 
-func (d *Digest) bucketSQL(b Buckets) string {
-	return fmt.Sprintf("%s & %d", d.keySQL(), b.Count-1)
+// BinSums reads the digest of each of a scope's bins, in their order. One
+// statement does them all, each bin through the key's index: to group rows by
+// hash would cost several times as much. Not for the stream way.
+func (d *Digest) BinSums(ctx context.Context, s *postgres.Session, scope postgres.Scope, b postgres.Bins) ([]Sum, error) {
+	sums := make([]Sum, b.Count)
+	st := postgres.Statement{SQL: d.binSumsSQL(scope, b), Args: append(append([]string{}, scope.Args...), b.Args...)}
+	return sums, s.Each(ctx, st, func(r postgres.Row) error {
+		sums[r.Int(0)-1] = Sum{Rows: r.Int(1), Hash: r.Text(2)}
+		return nil
+	})
 }
 
-func (d *Digest) inBuckets(b Buckets) string {
-	only := make([]string, len(b.Only))
-	for i, n := range b.Only {
-		only[i] = strconv.Itoa(n)
-	}
-	return "(" + d.bucketSQL(b) + ") = ANY ('{" + strings.Join(only, ",") + "}'::pg_catalog.int8[])"
+func (d *Digest) binSumsSQL(scope postgres.Scope, b postgres.Bins) string {
+	return "SELECT b.n, d.rows, d.hash\nFROM " + b.List + "\nCROSS JOIN LATERAL (SELECT count(*) AS rows, sum(" + d.rowSQL() + ") AS hash\n" +
+		scope.And(b.In).Clause() + ") AS d\nWHERE d.rows OPERATOR(pg_catalog.>) 0"
 }
 
-// Rows reads the key and hash of each row in the buckets. fn may keep the Row.
-func (d *Digest) Rows(ctx context.Context, s *postgres.Session, scope postgres.Scope, b Buckets, fn func(Row) error) error {
+func (d *Digest) inShare(h Share) string {
+	return fmt.Sprintf("(%s & %d) OPERATOR(pg_catalog.=) %d", d.keySQL(), h.Of-1, h.N)
+}
+
+// Rows reads the key and hash of each row of a scope that is in the share.
+func (d *Digest) Rows(ctx context.Context, s *postgres.Session, scope postgres.Scope, h Share, fn func(Row) error) error {
 	if d.Way == Stream {
-		return d.streamRows(ctx, s, scope, b, fn)
+		return d.streamRows(ctx, s, scope, h, fn)
 	}
-	if b.Count > 1 && len(b.Only) > 0 {
-		scope = scope.And(d.inBuckets(b))
+	if h.Of > 1 {
+		scope = scope.And(d.inShare(h))
 	}
 	return d.pushedRows(ctx, s, postgres.Statement{SQL: d.rowsSQL(scope), Args: scope.Args}, fn)
 }
 
 func (d *Digest) rowsSQL(scope postgres.Scope) string {
-	if !d.Keyed() {
-		return "SELECT " + d.rowSQL() + ", count(*)\n" + scope.Clause() + "\nGROUP BY 1"
-	}
-	return "SELECT " + strings.Join(d.keyRefs(), ", ") + ",\n  " + d.rowSQL() + "\n" + scope.Clause()
+	return "SELECT " + strings.Join(append(d.keyRefs(), "\n  "+d.rowSQL()), ", ") + "\n" + scope.Clause()
 }
 
 func (d *Digest) pushedRows(ctx context.Context, s *postgres.Session, st postgres.Statement, fn func(Row) error) error {
-	keys := len(d.keys)
+	row := Row{Key: make([][]byte, len(d.keys))}
 	return s.Each(ctx, st, func(r postgres.Row) error {
-		row := Row{Copies: 1}
-		if keys == 0 {
-			row.Key, row.Hash, row.Copies = []string{hashKey(r.Int(0))}, r.Int(0), r.Int(1)
-			return fn(row)
-		}
-		row.Key = make([]string, keys)
 		for i := range row.Key {
-			row.Key[i] = r.Text(i)
+			row.Key[i] = r.Bytes(i)
 		}
-		row.Hash = r.Int(keys)
+		row.Hash = r.Int(len(row.Key))
 		return fn(row)
 	})
 }
 
-// hashKey prints a row's hash as the key of a multiset's finding.
-func hashKey(h int64) string { return fmt.Sprintf("%016x", uint64(h)) }
+// HashKey prints a row's hash as the key of a multiset's finding.
+func HashKey(h int64) string { return fmt.Sprintf("%016x", uint64(h)) }
 
 // Last reads key and hash of the N rows that come last by the given column,
 // or, when that is "", by the key.
@@ -144,11 +137,7 @@ func (d *Digest) Last(ctx context.Context, s *postgres.Session, side postgres.Si
 	if d.Way == Stream {
 		return d.streamEach(ctx, s, scope, tail, func(row streamedRow) error { return fn(row.Row) })
 	}
-	sql := d.rowsSQL(scope)
-	if !d.Keyed() { // row by row: equal rows are not counted together
-		sql = "SELECT " + d.rowSQL() + ", 1\n" + scope.Clause()
-	}
-	return d.pushedRows(ctx, s, postgres.Statement{SQL: sql + tail, Args: scope.Args}, fn)
+	return d.pushedRows(ctx, s, postgres.Statement{SQL: d.rowsSQL(scope) + tail, Args: scope.Args}, fn)
 }
 
 // State is one reading of one row: not there, or there in one version with
@@ -167,21 +156,16 @@ func (s State) Same(o State) bool {
 	return s.Present == o.Present && slices.Equal(s.Hashes, o.Hashes)
 }
 
-// lookupSettings, after SET LOCAL, make the planner find each key through the
-// index: a plan that reads the whole table for a handful of keys would be an
-// outage.
-const lookupSettings = "enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_material = off"
+// IndexOnly are a transaction's settings that make the planner find rows through
+// the key's index: a plan that reads the whole table for a handful of keys, or
+// once for each of many ranges, would be an outage.
+var IndexOnly = []string{"enable_hashjoin = off", "enable_mergejoin = off", "enable_seqscan = off", "enable_material = off"}
 
 // Lookup reads the rows with the given keys by equality, in one statement
-// and one snapshot. The result has one State per key, in order.
+// and one snapshot, in a transaction with the settings IndexOnly. The result
+// has one State per key, in order. Rows without a key have Copies instead.
 func (d *Digest) Lookup(ctx context.Context, s *postgres.Session, side postgres.Side, keys [][]string) ([]State, error) {
 	states := make([]State, len(keys))
-	if !d.Keyed() {
-		return states, d.lookupCopies(ctx, s, side, keys, states)
-	}
-	if err := s.Set(ctx, lookupSettings); err != nil {
-		return nil, err
-	}
 	scope := d.wanted(side, keys)
 	if d.Way == Stream {
 		return states, d.streamLookup(ctx, s, scope, states)
@@ -240,35 +224,43 @@ func (d *Digest) wanted(side postgres.Side, keys [][]string) postgres.Scope {
 	}
 }
 
-// lookupCopies counts the rows of a multiset that have the given hashes.
-func (d *Digest) lookupCopies(ctx context.Context, s *postgres.Session, side postgres.Side, keys [][]string, states []State) error {
-	at := make(map[string][]int, len(keys))
-	var only []string
-	for i, k := range keys {
-		at[k[0]] = append(at[k[0]], i)
-		h, err := strconv.ParseUint(k[0], 16, 64)
+// Copies counts the rows of a scope that have each of the given hashes, as
+// Row.Key prints them. Counts of disjoint scopes add up; CopiesState makes a
+// reading of the sum.
+func (d *Digest) Copies(ctx context.Context, s *postgres.Session, scope postgres.Scope, hashes []string) (map[string]int64, error) {
+	copies, wanted := map[string]int64{}, make(map[int64]string, len(hashes))
+	only := make([]string, len(hashes))
+	for i, k := range hashes {
+		h, err := strconv.ParseUint(k, 16, 64)
 		if err != nil {
-			return fmt.Errorf("row hash %q: %w", k[0], err)
+			return nil, fmt.Errorf("row hash %q: %w", k, err)
 		}
-		only = append(only, strconv.FormatInt(int64(h), 10))
-	}
-	note := func(row Row) error {
-		for _, i := range at[row.Key[0]] {
-			st := &states[i]
-			copies := row.Copies
-			if st.Present { // the stream way tells row by row
-				copies += st.Hashes[0]
-			}
-			*st = State{Present: true, Version: strconv.FormatInt(copies, 10), Key: row.Key, Hashes: []int64{copies}}
-		}
-		return nil
+		wanted[int64(h)] = k
+		only[i] = strconv.FormatInt(int64(h), 10)
 	}
 	if d.Way == Stream {
-		return d.streamRows(ctx, s, d.scope(side), Whole, note)
+		return copies, d.streamRows(ctx, s, scope, All, func(row Row) error {
+			if k, ok := wanted[row.Hash]; ok {
+				copies[k]++
+			}
+			return nil
+		})
 	}
 	// A subselect is hashed on every version, a long list only since 14.
-	scope := d.scope(side).And(d.rowSQL()+" IN (SELECT pg_catalog.unnest($1::pg_catalog.int8[]))", "{"+strings.Join(only, ",")+"}")
-	return d.pushedRows(ctx, s, postgres.Statement{SQL: d.rowsSQL(scope), Args: scope.Args}, note)
+	narrow := scope.And(fmt.Sprintf("%s IN (SELECT pg_catalog.unnest($%d::pg_catalog.int8[]))", d.rowSQL(), len(scope.Args)+1), "{"+strings.Join(only, ",")+"}")
+	st := postgres.Statement{SQL: "SELECT " + d.rowSQL() + ", count(*)\n" + narrow.Clause() + "\nGROUP BY 1", Args: narrow.Args}
+	return copies, s.Each(ctx, st, func(r postgres.Row) error {
+		copies[HashKey(r.Int(0))] = r.Int(1)
+		return nil
+	})
+}
+
+// CopiesState is the reading of a row without a key that is there n times.
+func CopiesState(key []string, n int64) State {
+	if n == 0 {
+		return State{}
+	}
+	return State{Present: true, Version: strconv.FormatInt(n, 10), Key: key, Hashes: []int64{n}}
 }
 
 func parseInts(b []byte) ([]int64, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,10 +53,10 @@ func (a *Agreement) streamColumn(c *pairing.Column) Column {
 	return col
 }
 
-// streamedRow is a row hashed here.
+// streamedRow is a row hashed here, valid until the callback returns.
 type streamedRow struct {
 	Row
-	bucket uint64
+	share  uint64   // which share of the scope it is in, by its low bits
 	lead   []string // the leading columns asked for, as text
 	hashes []int64  // per column
 }
@@ -65,25 +66,25 @@ type streamedRow struct {
 func (d *Digest) streamEach(ctx context.Context, s *postgres.Session, scope postgres.Scope, tail string, fn func(streamedRow) error, lead ...string) error {
 	first := len(lead) + len(d.keys)
 	h := d.agree.hasher(len(d.Columns))
+	row := streamedRow{hashes: make([]int64, len(d.Columns)), lead: make([]string, len(lead)), Row: Row{Key: make([][]byte, len(d.keys))}}
+	key := make([]int64, len(d.keys))
 	return s.Each(ctx, d.streamStatement(scope, tail, lead...), func(r postgres.Row) error {
-		row := streamedRow{hashes: make([]int64, len(d.Columns)), lead: make([]string, len(lead))}
 		for i := range lead {
 			row.lead[i] = r.Text(i)
 		}
 		for i := range d.Columns {
 			row.hashes[i] = h.value(i, r.Bytes(first+i))
 		}
-		row.Hash, row.Copies = h.combine(h.row, row.hashes), 1
+		row.Hash = h.combine(h.row, row.hashes)
 		if !d.Keyed() {
-			row.Key, row.bucket = []string{hashKey(row.Hash)}, uint64(row.Hash)
+			row.share = uint64(row.Hash)
 			return fn(row)
 		}
-		key := make([]int64, len(d.keys))
 		for n, i := range d.keys {
 			key[n] = row.hashes[i]
-			row.Key = append(row.Key, r.Text(len(lead)+n))
+			row.Key[n] = r.Bytes(len(lead) + n)
 		}
-		row.bucket = uint64(h.combine(h.key, key))
+		row.share = uint64(h.combine(h.key, key))
 		return fn(row)
 	})
 }
@@ -102,36 +103,28 @@ func (d *Digest) streamStatement(scope postgres.Scope, tail string, lead ...stri
 	return postgres.Statement{SQL: "SELECT " + strings.Join(refs, ",\n  ") + "\n" + scope.Clause() + tail, Args: scope.Args, Formats: formats}
 }
 
-func (d *Digest) streamSums(ctx context.Context, s *postgres.Session, scope postgres.Scope, b Buckets) (map[int]Sum, error) {
+func (d *Digest) streamSum(ctx context.Context, s *postgres.Session, scope postgres.Scope) (Sum, error) {
 	// The sum is kept whole, in 128 bits, so that sums of parts add up.
-	type total struct {
-		rows      int64
-		high, low uint64
-	}
-	totals := map[int]total{}
-	only := bucketSet(b)
+	var rows int64
+	var high, low uint64
 	err := d.streamEach(ctx, s, scope, "", func(row streamedRow) error {
-		n := int(row.bucket & uint64(b.Count-1))
-		if only == nil || only[n] {
-			t := totals[n]
-			low, carry := bits.Add64(t.low, uint64(row.Hash), 0)
-			totals[n] = total{t.rows + 1, t.high + carry, low}
-		}
+		var carry uint64
+		low, carry = bits.Add64(low, uint64(row.Hash), 0)
+		high += carry
+		rows++
 		return nil
 	})
-	sums := make(map[int]Sum, len(totals))
-	for n, t := range totals {
-		sum := new(big.Int).SetUint64(t.high)
-		sum.Add(sum.Lsh(sum, 64), new(big.Int).SetUint64(t.low))
-		sums[n] = Sum{Rows: t.rows, Hash: sum.String()}
+	if rows == 0 {
+		return Sum{}, err
 	}
-	return sums, err
+	sum := new(big.Int).SetUint64(high)
+	sum.Add(sum.Lsh(sum, 64), new(big.Int).SetUint64(low))
+	return Sum{Rows: rows, Hash: sum.String()}, err
 }
 
-func (d *Digest) streamRows(ctx context.Context, s *postgres.Session, scope postgres.Scope, b Buckets, fn func(Row) error) error {
-	only := bucketSet(b)
+func (d *Digest) streamRows(ctx context.Context, s *postgres.Session, scope postgres.Scope, h Share, fn func(Row) error) error {
 	return d.streamEach(ctx, s, scope, "", func(row streamedRow) error {
-		if only == nil || only[int(row.bucket&uint64(b.Count-1))] {
+		if row.share&uint64(h.Of-1) == uint64(h.N) {
 			return fn(row.Row)
 		}
 		return nil
@@ -144,19 +137,12 @@ func (d *Digest) streamLookup(ctx context.Context, s *postgres.Session, scope po
 		if err != nil {
 			return fmt.Errorf("ordinality %q: %w", row.lead[0], err)
 		}
-		return place(states, n, State{Present: true, Version: row.lead[1], Key: row.Key, Hashes: row.hashes})
+		st := State{Present: true, Version: row.lead[1], Hashes: slices.Clone(row.hashes)}
+		for _, k := range row.Key {
+			st.Key = append(st.Key, string(k))
+		}
+		return place(states, n, st)
 	}, "w.n", "t.xmin")
-}
-
-func bucketSet(b Buckets) map[int]bool {
-	if len(b.Only) == 0 {
-		return nil
-	}
-	set := make(map[int]bool, len(b.Only))
-	for _, n := range b.Only {
-		set[n] = true
-	}
-	return set
 }
 
 // hasher hashes values under the run's seeds. Not safe for concurrent use.

@@ -144,3 +144,33 @@ func byQuoted(tables []*postgres.Table, quoted string) *postgres.Table {
 	}
 	return nil
 }
+
+// findUnmatched says which globs chose nothing at all: a typo in a filter
+// must not shrink a proof in silence.
+func (p *Pair) findUnmatched(source, target *postgres.Catalog, f Filter) {
+	matches := func(pattern string, match func(pattern, schema, name string) bool) bool {
+		for _, c := range []*postgres.Catalog{source, target} {
+			for _, t := range c.Tables {
+				if !t.Partition && match(pattern, t.Schema, t.Name) { // a partition alone is not planned
+					return true
+				}
+			}
+			for _, q := range c.Sequences {
+				if match(pattern, q.Schema, q.Name) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for _, g := range f.Tables {
+		if !matches(g, matchTable) {
+			p.Unmatched = append(p.Unmatched, g)
+		}
+	}
+	for _, g := range f.Schemas {
+		if !matches(g, func(pattern, schema, _ string) bool { return glob(pattern, schema) }) {
+			p.Unmatched = append(p.Unmatched, g)
+		}
+	}
+}

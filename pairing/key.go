@@ -8,6 +8,48 @@ import (
 	"github.com/pgparity/pgparity/postgres"
 )
 
+// Key identifies a row: columns that are unique and not null on both sides.
+type Key struct {
+	Name    string // the source's index
+	Primary bool
+	Columns []KeyColumn
+	// Ordered: both servers order the key alike, so ranges of it mean the
+	// same rows on both. Unordered says why not.
+	Ordered   bool
+	Unordered string
+	turned    bool // the target's index has the columns in another order
+}
+
+// KeyColumn is one column of a key with the operator of its uniqueness.
+type KeyColumn struct {
+	*Column
+	EqualSource, EqualTarget string // OPERATOR(schema.=)
+}
+
+// Type is the type that the column's values are read as on one side: of a
+// domain, its base type.
+func (k KeyColumn) Type(side postgres.Side) *postgres.Type {
+	if side == postgres.Source {
+		return k.Source.Type.Underlying()
+	}
+	return k.Target.Type.Underlying()
+}
+
+// Is compares the column with an SQL value, by the operator of its uniqueness.
+// Of a domain, both operands are taken as its base type: operators on enums
+// and arrays want both of one type, and the index serves either.
+func (k KeyColumn) Is(side postgres.Side, value string) string {
+	ref, equal, domain := k.Ref(), k.EqualSource, k.Source.Type.Base != nil
+	if side == postgres.Target {
+		equal, domain = k.EqualTarget, k.Target.Type.Base != nil
+	}
+	typ := k.Type(side).Text
+	if domain {
+		ref = "(" + ref + "::" + typ + ")"
+	}
+	return ref + " " + equal + " CAST(" + value + " AS " + typ + ")"
+}
+
 // chooseKey takes the source's primary key, else its narrowest unique key
 // without nulls, that the target also holds unique. A key that only one side
 // enforces may be ambiguous on the other, and is none.

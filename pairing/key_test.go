@@ -82,6 +82,20 @@ func TestKeyOnRequest(t *testing.T) {
 	}
 }
 
+// TestKeyless leaves out the key of a table that is wanted as a multiset, and
+// says nothing of a key that the target lacks.
+func TestKeyless(t *testing.T) {
+	source, target := relation("s", "t", 'r', column("a", int4)), relation("s", "t", 'r', column("a", int4))
+	source.Indexes = []*postgres.Index{primary("a")}
+	p := join(t, catalog(source), catalog(target), Options{Keyless: map[string]bool{"s.t": true}})
+	if tab := p.Tables[0]; tab.Key != nil || tab.KeyReason != "asked for as a multiset" || len(p.Differences) > 0 {
+		t.Errorf("key %q, %q; differences %v", names(tab.Key), tab.KeyReason, p.Differences)
+	}
+	if p := join(t, catalog(source), catalog(source), Options{Keyless: map[string]bool{"s.u": true}}); p.Tables[0].Key == nil {
+		t.Error("another table's wish took the key away")
+	}
+}
+
 // TestOrderedKeys allows ranges only where both servers order the key alike.
 func TestOrderedKeys(t *testing.T) {
 	builtIn := func(name string) *postgres.Type {

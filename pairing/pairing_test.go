@@ -117,6 +117,38 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// TestMatviews pairs materialised views where they are asked for, and bars
+// those that cannot be compared with what the other side has.
+func TestMatviews(t *testing.T) {
+	view := func(populated bool) *postgres.Table {
+		v := relation("s", "Mat", 'm', column("id", int4))
+		v.Populated = populated
+		return v
+	}
+	table := relation("s", "Mat", 'r', column("id", int4))
+	for _, c := range []struct {
+		name           string
+		source, target *postgres.Table
+		barred         string
+	}{
+		{"both filled", view(true), view(true), ""},
+		{"the source's not filled", view(false), view(true), `source: not populated: REFRESH MATERIALIZED VIEW "s"."Mat";`},
+		{"the target's not filled", view(true), view(false), `target: not populated: REFRESH MATERIALIZED VIEW "s"."Mat";`},
+		{"a table there", view(true), table, "s.Mat: kind is materialised view on the source, table on the target"},
+		{"a table here", table, view(true), "s.Mat: kind is table on the source, materialised view on the target"},
+		{"tables", table, table, ""},
+	} {
+		p := join(t, catalog(c.source), catalog(c.target), Options{Matviews: true})
+		got := p.Tables[0]
+		if len(p.Excluded) > 0 || got.Barred != c.barred || (c.barred == "") != (len(got.Columns) == 1) {
+			t.Errorf("%s: excluded %v, barred by %q with %d columns; want %q", c.name, p.Excluded, got.Barred, len(got.Columns), c.barred)
+		}
+		if c.barred != "" && !slices.Equal(got.Incomparable, []string{c.barred}) {
+			t.Errorf("%s: incomparable: %q", c.name, got.Incomparable)
+		}
+	}
+}
+
 // TestOmissions leaves out on purpose, and says so; of partitions it lists
 // the root only.
 func TestOmissions(t *testing.T) {

@@ -25,6 +25,8 @@ const (
 	codeFailedTransaction     = "25P02"
 	codeIdleInTransaction     = "25P03"
 	codeTransactionTimeout    = "25P04"
+	codeSerialization         = "40001"
+	codeDeadlock              = "40P01"
 )
 
 // Error is a failed reading on one side. It answers what a caller branches
@@ -73,6 +75,15 @@ func Refused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code != "" && !strings.HasPrefix(e.Code, "08") && !strings.HasPrefix(e.Code, "57")
 }
+
+// TimedOut tells whether the server cancelled a statement: it took longer than
+// its statement_timeout, or somebody there wanted it gone.
+func TimedOut(err error) bool { return hasCode(err, codeQueryCanceled) }
+
+// Conflicted tells whether a standby cancelled a statement because the replay
+// of its primary's changes could not wait for it any longer. It may be tried
+// again.
+func Conflicted(err error) bool { return hasCode(err, codeSerialization, codeDeadlock) }
 
 // Unrepresentable tells whether the server refused a parameter because its
 // type or its encoding has no such value.

@@ -43,3 +43,18 @@ func (s Scope) Clause() string {
 	}
 	return "FROM " + s.From + " WHERE " + s.Where
 }
+
+// Bins divide a scope into numbered parts that don't overlap.
+type Bins struct {
+	List string // a FROM item b(n, …) with one row a bin, numbered from 1
+	In   string // the condition that a row of the scope, t, lies in bin b
+	// Args are List's parameters, which follow the scope's.
+	Args  []string
+	Count int
+}
+
+// Of is the rows of a scope that lie in any of the bins.
+func (b Bins) Of(s Scope) Scope {
+	narrow := s.And(b.In, b.Args...)
+	return Scope{From: b.List + " CROSS JOIN " + narrow.From, Where: narrow.Where, Args: narrow.Args}
+}

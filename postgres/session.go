@@ -79,9 +79,10 @@ func pinStatement(version int, statementTimeout time.Duration) string {
 
 // Read runs fn inside one pinned read-only transaction. tag names the work
 // in each statement's comment. The transaction ends before Read returns, so
-// no snapshot outlives it.
-func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Session) error) error {
-	s, conn, err := db.session(ctx, tag)
+// no snapshot outlives it. settings, such as "enable_seqscan = off", hold for
+// this transaction and cost no round trip.
+func (db *DB) Read(ctx context.Context, tag string, fn func(context.Context, *Session) error, settings ...string) error {
+	s, conn, err := db.session(ctx, tag, settings)
 	if err != nil {
 		return err
 	}
@@ -103,14 +104,14 @@ const beginTries = 5
 // caller releases. Timeouts of the role or the database may be shorter than a
 // hiccup of the machine: one that ends the connection before the transaction
 // is pinned costs that connection, and another is taken.
-func (db *DB) session(ctx context.Context, tag string) (*Session, *pgxpool.Conn, error) {
+func (db *DB) session(ctx context.Context, tag string, settings []string) (*Session, *pgxpool.Conn, error) {
 	for try := 1; ; try++ {
 		conn, err := db.pool.Acquire(ctx)
 		if err != nil {
 			return nil, nil, db.connectError(err)
 		}
 		s := &Session{db: db, conn: conn.Conn().PgConn(), tag: tag}
-		err = s.begin(ctx)
+		err = s.begin(ctx, settings)
 		if err == nil {
 			return s, conn, nil
 		}
@@ -123,9 +124,9 @@ func (db *DB) session(ctx context.Context, tag string) (*Session, *pgxpool.Conn,
 
 // begin opens the pinned transaction. A short statement_timeout may end the
 // very statement that lifts it: then it is tried again.
-func (s *Session) begin(ctx context.Context) error {
+func (s *Session) begin(ctx context.Context, settings []string) error {
 	for try := 1; ; try++ {
-		err := s.pin(ctx)
+		err := s.pin(ctx, settings)
 		if !hasCode(err, codeQueryCanceled, codeFailedTransaction) || try == beginTries || ctx.Err() != nil {
 			return err
 		}
@@ -137,8 +138,12 @@ func (s *Session) begin(ctx context.Context) error {
 }
 
 // pin begins a transaction, pins its settings and recognises the server.
-func (s *Session) pin(ctx context.Context) error {
-	results, err := s.conn.Exec(ctx, s.db.pin+"; "+whichServer).ReadAll()
+func (s *Session) pin(ctx context.Context, settings []string) error {
+	begin := s.comment() + s.db.pin
+	for _, set := range settings {
+		begin += "; SET LOCAL " + set
+	}
+	results, err := s.conn.Exec(ctx, begin+"; "+whichServer).ReadAll()
 	if err != nil {
 		return err
 	}
@@ -148,7 +153,7 @@ func (s *Session) pin(ctx context.Context) error {
 // commit ends the transaction. The server answers ROLLBACK where a statement
 // had failed: whoever overlooked that is told here.
 func (s *Session) commit(ctx context.Context) error {
-	results, err := s.conn.Exec(ctx, "COMMIT").ReadAll()
+	results, err := s.conn.Exec(ctx, s.comment()+"COMMIT").ReadAll()
 	if err != nil {
 		return s.wrap("commit", err)
 	}
@@ -168,7 +173,7 @@ func (s *Session) Set(ctx context.Context, setting string) error {
 }
 
 func (s *Session) exec(ctx context.Context, sql string) error {
-	_, err := s.conn.Exec(ctx, sql).ReadAll()
+	_, err := s.conn.Exec(ctx, s.comment()+sql).ReadAll()
 	return err
 }
 
@@ -205,9 +210,12 @@ func (s *Session) Each(ctx context.Context, st Statement, fn func(Row) error) er
 	return nil
 }
 
+// runComment is how each statement of a run begins, and none of another's.
+func runComment(run string) string { return "/* pgparity run=" + run + " " }
+
 // comment names the run and the work for whoever watches the server.
 func (s *Session) comment() string {
-	return "/* pgparity run=" + s.db.run + " " + strings.NewReplacer("*/", "* /", "/*", "/ *").Replace(s.tag) + " */ "
+	return runComment(s.db.run) + strings.NewReplacer("*/", "* /", "/*", "/ *").Replace(s.tag) + " */ "
 }
 
 // Row is one row of a result. It is valid only until the callback returns.

@@ -81,6 +81,7 @@ type Server struct {
 	CCollation bool   // the database's default collation orders text by bytes
 	InRecovery bool
 	User       string
+	BlockSize  int64 // bytes of a page: 8192, but where it was built otherwise
 }
 
 // Major gives the major version: 15.
@@ -184,11 +185,11 @@ func (db *DB) identify(ctx context.Context, o Options) error {
 	err := db.Read(ctx, "identify", func(ctx context.Context, t *Session) error {
 		return t.Each(ctx, Statement{SQL: `SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'),
   pg_catalog.current_database(), d.oid, pg_catalog.pg_postmaster_start_time(), pg_catalog.current_setting('server_encoding'),
-  pg_catalog.pg_is_in_recovery(), current_user
+  pg_catalog.pg_is_in_recovery(), current_user, pg_catalog.current_setting('block_size')
 FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`}, func(r Row) error {
 			version, _, _ := strings.Cut(r.Text(1), " ")
 			s = Server{VersionNum: int(r.Int(0)), Version: version, Database: r.Text(2), DatabaseID: uint32(r.Int(3)),
-				StartedAt: r.Text(4), Encoding: r.Text(5), InRecovery: r.Bool(6), User: r.Text(7)}
+				StartedAt: r.Text(4), Encoding: r.Text(5), InRecovery: r.Bool(6), User: r.Text(7), BlockSize: r.Int(8)}
 			return nil
 		})
 	})

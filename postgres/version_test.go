@@ -60,10 +60,10 @@ func playOldServer(conn net.Conn) {
 		case *pgproto3.Bind:
 			b.Send(&pgproto3.BindComplete{})
 		case *pgproto3.Describe:
-			b.Send(&pgproto3.RowDescription{Fields: make([]pgproto3.FieldDescription, 8)})
+			b.Send(&pgproto3.RowDescription{Fields: make([]pgproto3.FieldDescription, 9)})
 		case *pgproto3.Execute:
 			row := &pgproto3.DataRow{}
-			for _, v := range []string{"90426", "9.4.26", "d", "1", "2020-01-01", "UTF8", "f", "u"} {
+			for _, v := range []string{"90426", "9.4.26", "d", "1", "2020-01-01", "UTF8", "f", "u", "8192"} {
 				row.Values = append(row.Values, []byte(v))
 			}
 			b.Send(row)
@@ -84,6 +84,9 @@ func answerOldQuery(b *pgproto3.Backend, sql string) {
 			b.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "42704", Message: `unrecognized configuration parameter "` + unknown + `"`})
 			return
 		}
+	}
+	if _, after, ok := strings.Cut(sql, "*/ "); ok { // the comment that names the run
+		sql = after
 	}
 	tag, _, _ := strings.Cut(sql, " ")
 	b.Send(&pgproto3.CommandComplete{CommandTag: []byte(tag)})

@@ -10,3 +10,6 @@ func ShortName(s string, n int) string { return shorten(ident(s), n) }
 // Sentence makes a sentence that may quote a database or an operator safe to
 // print on one line.
 func Sentence(s string) string { return prose(s) }
+
+// ShortSentence is Sentence in at most n terminal columns, its middle left out.
+func ShortSentence(s string, n int) string { return shorten(prose(s), n) }

@@ -128,9 +128,9 @@ func openPair(t *testing.T, url string) (*postgres.DB, *pairing.Pair) {
 
 func checkCut(t *testing.T, db *postgres.DB, tab *pairing.Table, chunks int) {
 	t.Helper()
-	p := sampler.Choose(tab, true, 0)
-	if p.Strategy != sampler.Ranges {
-		t.Errorf("%s: %s because %s, want ranges", tab.Name, p.Strategy, p.Why)
+	p, err := sampler.Choose(tab, true, sampler.Wish{})
+	if err != nil || p.Strategy != sampler.Ranges {
+		t.Errorf("%s: %s because %s, %v; want ranges", tab.Name, p.Strategy, p.Why, err)
 		return
 	}
 	p.Chunks = chunks
@@ -182,7 +182,10 @@ func TestCutOfOldStatistics(t *testing.T) {
 	url := pgcluster.Shared(t, 15).TestDB(t, "CREATE TABLE old (a integer PRIMARY KEY) WITH (autovacuum_enabled = off)",
 		"INSERT INTO old SELECT generate_series(1, 1000)", "ANALYZE old", "DELETE FROM old WHERE a % 2 = 0", "INSERT INTO old SELECT generate_series(5000, 9000)")
 	db, pair := openPair(t, url)
-	p := sampler.Choose(pair.Tables[0], true, 100)
+	p, err := sampler.Choose(pair.Tables[0], true, sampler.Wish{ChunkRows: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ranges, err := sampler.Cut(t.Context(), db, pair.Tables[0], p)
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +207,10 @@ func TestRangeUsesTheIndex(t *testing.T) {
 		if tab.Name == "public.empty" {
 			continue
 		}
-		p := sampler.Choose(tab, true, 0)
+		p, err := sampler.Choose(tab, true, sampler.Wish{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		p.Chunks = 20
 		ranges, err := sampler.Cut(t.Context(), db, tab, p)
 		if err != nil {

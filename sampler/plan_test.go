@@ -85,9 +85,51 @@ func TestChooseStrategy(t *testing.T) {
 		{"no key", nil, size(1_000_000, 1<<30), size(0, 0), false, 10, Multiset, 1},
 		{"a key that cannot be hashed", ordered, size(1_000_000, 1<<30), size(0, 0), false, 10, Multiset, 1},
 	} {
-		p := Choose(&pairing.Table{Columns: make([]*pairing.Column, 5), Key: c.key, KeyReason: "primary key", Source: c.source, Target: c.target}, c.keyed, c.chunkRows)
-		if p.Strategy != c.strategy || p.Chunks != c.chunks || p.Why == "" {
-			t.Errorf("%s: got %+v, want %s in %d chunks and a reason", c.name, p, c.strategy, c.chunks)
+		tab := &pairing.Table{Columns: make([]*pairing.Column, 5), Key: c.key, KeyReason: "primary key", Source: c.source, Target: c.target}
+		p, err := Choose(tab, c.keyed, Wish{ChunkRows: c.chunkRows})
+		if err != nil || p.Strategy != c.strategy || p.Chunks != c.chunks || p.Why == "" {
+			t.Errorf("%s: got %+v, %v; want %s in %d chunks and a reason", c.name, p, err, c.strategy, c.chunks)
+		}
+	}
+}
+
+// TestWishes: a plan on request is taken where it is sound, and refused with
+// the reason and with one that would do where it is not.
+func TestWishes(t *testing.T) {
+	table := func(key *pairing.Key, why string) *pairing.Table {
+		heap := &postgres.Table{EstimatedRows: 10_000_000, PageRanges: true}
+		return &pairing.Table{Name: "s.t", Columns: make([]*pairing.Column, 5), Key: key, KeyReason: why, Source: heap, Target: heap}
+	}
+	lead := []pairing.KeyColumn{{Column: &pairing.Column{Source: &postgres.Column{Scattered: true}, Target: &postgres.Column{}}}}
+	scattered := table(&pairing.Key{Ordered: true, Columns: lead}, "primary key")
+	unordered := table(&pairing.Key{Unordered: "v is text"}, "primary key")
+	keyless := table(nil, "no unique index")
+	for _, c := range []struct {
+		name  string
+		table *pairing.Table
+		keyed bool
+		asked Strategy
+		many  bool // chunks
+		err   string
+	}{
+		{"ranges though scattered", scattered, true, Ranges, true, ""},
+		{"sweep", scattered, true, Sweep, false, ""},
+		{"multiset of a keyed table", scattered, true, Multiset, false, ""},
+		{"multiset of a table without a key", keyless, false, Multiset, false, ""},
+		{"sweep where the order differs", unordered, true, Sweep, false, ""},
+		{"ranges where the order differs", unordered, true, Ranges, false, "s.t: its plan cannot be ranges, since a range of its key would not hold the same rows on both sides (v is text): ask for sweep, or"},
+		{"ranges without a key", keyless, false, Ranges, false, "s.t: its plan cannot be ranges, which needs a key (no unique index): ask for multiset, or"},
+		{"sweep without a key", keyless, false, Sweep, false, "s.t: its plan cannot be sweep, which needs a key (no unique index): ask for multiset, or"},
+		{"sweep by a key that cannot be hashed", scattered, false, Sweep, false, "which needs a key (the primary key cannot be hashed alike on both sides)"},
+	} {
+		p, err := Choose(c.table, c.keyed, Wish{Strategy: c.asked})
+		switch {
+		case c.err != "":
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: got %+v, %v; want the error %q", c.name, p, err, c.err)
+			}
+		case err != nil || p.Strategy != c.asked || (p.Chunks > 1) != c.many || p.Why != "asked for" || p.Rows != 10_000_000:
+			t.Errorf("%s: got %+v, %v; want it, in several chunks: %t", c.name, p, err, c.many)
 		}
 	}
 }

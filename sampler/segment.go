@@ -8,37 +8,20 @@ import (
 
 // Segment is a run of a table's pages, [From, To) by number; To 0 is open, so
 // that pages added later belong to the last. It bounds a statement of a sweep:
-// the unit of reading, where the unit of comparison is a bucket of key hashes.
+// the unit of reading, where the unit of comparison is the whole table. Of a
+// partitioned table it is that run of each leaf's pages.
 type Segment struct{ From, To int64 }
 
-// pageSize is the usual size of a page. Where a server was built with another,
-// segments are as right, only of another size.
-const pageSize = 8192
-
-// Segments divides one side of a table into statements of about a second
-// each, or of chunkRows rows where that is not 0. They lie differently on both
-// sides, so their digests mean something only when added up. A table that
-// cannot be read by ranges of pages is one segment.
-func Segments(t *postgres.Table, columns, chunkRows int) []Segment {
-	n := 1
-	if t.PageRanges {
-		n = chunkCount(Plan{Rows: estimatedRows(t), Bytes: t.Bytes}, columns, chunkRows)
+// Of narrows a scope of the table to the segment's pages. From version 14 on
+// the server reads just those; before, it is given every row's place that they
+// may have, which costs several times as much but bounds the statement too.
+func (s Segment) Of(scope postgres.Scope, t *postgres.Table, blockSize int64) postgres.Scope {
+	if s == (Segment{}) {
+		return scope
 	}
-	pages := t.Bytes / pageSize
-	segments := make([]Segment, 0, n)
-	from := int64(0)
-	for i := 1; i < n; i++ {
-		to := pages * int64(i) / int64(n)
-		if to > from {
-			segments = append(segments, Segment{from, to})
-			from = to
-		}
+	if !t.PageRanges {
+		return scope.And(s.places(t, blockSize))
 	}
-	return append(segments, Segment{From: from})
-}
-
-// Of narrows a scope to the segment's pages.
-func (s Segment) Of(scope postgres.Scope) postgres.Scope {
 	if s.From > 0 {
 		scope = scope.And(fmt.Sprintf("t.ctid >= '(%d,0)'::pg_catalog.tid", s.From))
 	}
@@ -47,3 +30,18 @@ func (s Segment) Of(scope postgres.Scope) postgres.Scope {
 	}
 	return scope
 }
+
+// places lists all row places of the segment's pages.
+func (s Segment) places(t *postgres.Table, blockSize int64) string {
+	last := fmt.Sprint(s.To - 1)
+	if s.To == 0 {
+		last = fmt.Sprintf("pg_catalog.pg_relation_size('%d'::pg_catalog.oid) / %d", t.OID, blockSize)
+	}
+	return fmt.Sprintf(`t.ctid = ANY (ARRAY(SELECT CAST('(' || p || ',' || o || ')' AS pg_catalog.tid)
+  FROM pg_catalog.generate_series(%d, %s) AS p, pg_catalog.generate_series(1, %d) AS o))`, s.From, last, PlacesPerPage(blockSize))
+}
+
+// PlacesPerPage is how many rows a page can hold at most: a page less its
+// header, by the room of an empty row and its line pointer
+// (MaxHeapTuplesPerPage in access/htup_details.h).
+func PlacesPerPage(blockSize int64) int64 { return (blockSize - 24) / 28 }

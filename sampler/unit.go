@@ -9,6 +9,7 @@ type Check string
 const (
 	CheckCounts  Check = "counts"
 	CheckLast    Check = "last"
+	CheckSample  Check = "sample"
 	CheckContent Check = "ranges" // the whole content, by whatever plan the table has
 )
 
@@ -23,6 +24,8 @@ type Unit struct {
 	Range       Range  `json:"range"`
 	Last        int    `json:"last,omitempty"`
 	LastBy      string `json:"last_by,omitempty"`
+	SampleRows  int    `json:"sample_rows,omitempty"`
+	Seed        int64  `json:"seed,omitempty"`
 	Fingerprint string `json:"fingerprint"`
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
+	"github.com/pgparity/pgparity/sampler"
 )
 
 // pairFlags are the flags of a command that works on pairs: every option of
@@ -43,7 +44,7 @@ func (f *pairFlags) help(cmd *cobra.Command, used ...string) {
 }
 
 // filterFlags choose the tables.
-var filterFlags = []string{"table", "exclude-table", "schema", "exclude-schema"}
+var filterFlags = []string{"table", "exclude-table", "schema", "exclude-schema", "matviews"}
 
 // load reads flags, environment and file into pairs.
 func (a *app) load(cmd *cobra.Command, f *pairFlags) ([]config.Pair, error) {
@@ -95,11 +96,13 @@ func options(p config.Pair) checker.Options {
 		Version: version, OptionsHash: p.OptionsHash(), Pair: p.Name,
 		Pairing: pairing.Options{
 			Filter: pairing.Filter{Tables: p.Tables, ExcludeTables: p.ExcludeTables, Schemas: p.Schemas, ExcludeSchemas: p.ExcludeSchemas},
-			Keys:   map[string][]string{},
+			Keys:   map[string][]string{}, Matviews: p.Matviews,
 		},
-		Checks: p.Checks, Last: p.Last, LastBy: p.LastBy, LastByTable: map[string]string{},
-		Concurrency: p.Concurrency, Digest: hashing.Way(p.Digest), ChunkRows: p.ChunkRows, Settle: p.Settle,
+		Plans:  map[string]sampler.Strategy{},
+		Checks: p.Checks, Last: p.Last, LastBy: p.LastBy, LastByTable: map[string]string{}, SampleRows: p.SampleRows, Seed: p.Seed,
+		Concurrency: p.Concurrency, Digest: hashing.Way(p.Digest), ChunkRows: p.ChunkRows, Settle: p.Settle, Budget: min(p.Budget, p.StatementTimeout),
 		MaxDiffs: p.MaxDiffs, ShowValues: p.ShowValues, HashKeys: p.HashKeys, Strict: p.Strict,
+		Guard: checker.Guard{MaxActive: p.MaxActive, MaxLag: p.MaxLag, MaxXminAge: int64(p.MaxXminAge), PauseFile: p.PauseFile},
 	}
 	for name, t := range p.PerTable {
 		if len(t.Key) > 0 {
@@ -107,6 +110,9 @@ func options(p config.Pair) checker.Options {
 		}
 		if t.LastBy != "" {
 			o.LastByTable[name] = t.LastBy
+		}
+		if t.Plan != "" {
+			o.Plans[name] = sampler.Strategy(t.Plan)
 		}
 	}
 	return o

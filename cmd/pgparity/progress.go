@@ -22,7 +22,8 @@ type progress struct {
 	done    int64 // units with an outcome
 	agreed  int64 // of those, compared
 	rows    int64
-	ended   int // tables with an outcome
+	ended   int    // tables with an outcome
+	held    string // why no statement begins, "" while they do
 	begun   time.Time
 }
 
@@ -57,7 +58,11 @@ func (p *progress) take(e checker.Event) {
 			t.working++
 			t.touched = p.now()
 		}
-	case checker.RunDone: // the views say it
+	case checker.RunDone, checker.Warned: // the views say it
+	case checker.Held:
+		p.held = e.Message
+	case checker.Released:
+		p.held = ""
 	case checker.UnitDone:
 		p.unitDone(e)
 	case checker.TableDone:
@@ -88,6 +93,7 @@ type standing struct {
 	rate               int64         // rows per second, counted; 0 while there are none
 	left               time.Duration // estimated; negative while it cannot be told
 	working            []tableProgress
+	held               string // why no statement begins, "" while they do
 }
 
 // at tells where the run stands, with at most limit tables in work, those
@@ -95,7 +101,7 @@ type standing struct {
 func (p *progress) at(limit int) standing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := standing{tables: len(p.tables), tablesDone: p.ended, planned: p.planned, compared: p.agreed, done: p.done, rows: p.rows, left: -1}
+	s := standing{tables: len(p.tables), tablesDone: p.ended, planned: p.planned, compared: p.agreed, done: p.done, rows: p.rows, left: -1, held: p.held}
 	elapsed := p.now().Sub(p.begun)
 	if elapsed >= time.Second {
 		s.rate = int64(float64(p.rows) / elapsed.Seconds())

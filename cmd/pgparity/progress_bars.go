@@ -27,6 +27,8 @@ type barView struct {
 	p    *progress
 	c    *mpb.Progress
 	all  *mpb.Bar
+	hold *mpb.Bar // a line that says why the run is held back; nil while it is not
+	wide int      // columns of the terminal
 	bars map[string]*mpb.Bar
 	stop chan struct{}
 	done chan struct{}
@@ -36,7 +38,7 @@ type barView struct {
 }
 
 func newBarView(out io.Writer, width int, p *progress) *barView {
-	v := &barView{p: p, bars: map[string]*mpb.Bar{}, stop: make(chan struct{}), done: make(chan struct{}), now: p.at(tableBars)}
+	v := &barView{p: p, wide: width, bars: map[string]*mpb.Bar{}, stop: make(chan struct{}), done: make(chan struct{}), now: p.at(tableBars)}
 	v.c = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh(), mpb.WithRefreshRate(barRefresh), mpb.WithWidth(min(width, 100)))
 	name := "compared"
 	if p.pair != "" {
@@ -73,6 +75,7 @@ func (v *barView) draw() {
 	v.mu.Unlock()
 	v.all.SetTotal(s.planned, false)
 	v.all.SetCurrent(s.done)
+	v.drawHold(s.held != "")
 	shown := map[string]bool{}
 	for _, t := range s.working {
 		shown[t.name] = true
@@ -87,6 +90,23 @@ func (v *barView) draw() {
 			delete(v.bars, name)
 		}
 	}
+}
+
+func (v *barView) drawHold(held bool) {
+	switch {
+	case held && v.hold == nil:
+		v.hold = v.c.New(0, mpb.NopStyle(), mpb.BarPriority(-1),
+			mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return v.holdText() })))
+	case !held && v.hold != nil:
+		v.hold.Abort(true)
+		v.hold = nil
+	}
+}
+
+func (v *barView) holdText() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return report.ShortSentence("held back: "+v.now.held, v.wide-1)
 }
 
 func (v *barView) add(t tableProgress) *mpb.Bar {
@@ -136,6 +156,7 @@ func (v *barView) close() {
 		for _, bar := range v.bars {
 			bar.Abort(true)
 		}
+		v.drawHold(false)
 		v.all.Abort(true)
 		v.c.Wait()
 	}()

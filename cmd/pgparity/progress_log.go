@@ -25,6 +25,7 @@ const (
 	keyRows       = "rows"
 	keyRate       = "rows_per_s"
 	keyLeft       = "eta_s"
+	keyHeld       = "held_back"
 )
 
 // queue hands work from the run to a writer that may be slow. What does not
@@ -131,6 +132,9 @@ func (v *logView) standing(s standing) []any {
 	if s.left >= 0 {
 		args = append(args, keyLeft, int64(s.left.Seconds()))
 	}
+	if s.held != "" {
+		args = append(args, keyHeld, s.held)
+	}
 	return args
 }
 
@@ -154,9 +158,15 @@ func (v *logView) event(e checker.Event, p *progress) {
 		v.q.put(false, func() {
 			v.log.Log(context.Background(), level, "table done", keyTable, e.Table, keyVerdict, e.Verdict.String(), keyCompared, e.Compared, keyPlanned, e.Planned, keyFindings, e.Findings)
 		})
+	case checker.Held:
+		v.q.put(true, func() { v.log.Warn("held back", keyReason, e.Message) })
+	case checker.Released:
+		v.q.put(true, func() { v.log.Info("released", keyReason, e.Message) })
+	case checker.Warned:
+		v.q.put(true, func() { v.log.Warn("warning", keyReason, e.Message) })
 	case checker.RunDone:
 		s := p.at(0)
-		s.left = -1
+		s.left, s.held = -1, ""
 		v.q.put(true, func() { v.log.Info("done", append([]any{keyVerdict, e.Verdict.String()}, v.standing(s)...)...) })
 	}
 }
@@ -172,6 +182,7 @@ type eventView struct {
 var eventNames = map[checker.EventKind]string{
 	checker.RunPlanned: "run_planned", checker.TablePlanned: "table_planned", checker.UnitStarted: "chunk_started",
 	checker.UnitDone: "chunk_done", checker.TableDone: "table_done", checker.RunDone: "run_done",
+	checker.Held: "held", checker.Released: "released", checker.Warned: "warned",
 }
 
 // eventLine is the JSON form of an event: fields are added, never renamed.
@@ -209,7 +220,8 @@ func (v *eventView) event(e checker.Event, p *progress) {
 		line.Verdict = e.Verdict.String()
 	}
 	// A stderr that is gone does not end the run; its report still counts.
-	v.q.put(e.Kind == checker.RunDone, func() { _ = v.enc.Encode(line) })
+	must := e.Kind == checker.RunDone || e.Kind == checker.Held || e.Kind == checker.Released
+	v.q.put(must, func() { _ = v.enc.Encode(line) })
 }
 
 func (v *eventView) close() { v.q.close() }

@@ -182,6 +182,62 @@ func TestBars(t *testing.T) {
 	}
 }
 
+// heldRun sends what a run that is held back sends.
+func heldRun(w *watcher) {
+	w.event(checker.Event{Kind: checker.TablePlanned, Table: "a", Planned: 2})
+	w.event(checker.Event{Kind: checker.RunPlanned, Planned: 2})
+	w.event(checker.Event{Kind: checker.Warned, Message: "source: it cannot see"})
+	w.event(checker.Event{Kind: checker.Held, Message: "the source has 57 active sessions (limit 40) and \x1b[2Jmuch more to say of it"})
+}
+
+// A run that is held back says why, on each kind of view, until it goes on.
+func TestHeldBack(t *testing.T) {
+	out := &buffer{}
+	a := &app{stderr: out, terminal: func(io.Writer) (int, bool) { return 60, true }}
+	w, _ := a.newWatcher(&verifyFlags{progress: "auto", logFormat: "text"})
+	stop := w.start("shop")
+	heldRun(w)
+	waitForText(t, out, "held back: the source has")
+	w.event(checker.Event{Kind: checker.Released})
+	stop()
+	s := newScreen()
+	if text := out.String(); strings.Contains(text, "\x1b[2J") {
+		t.Errorf("the reason reached the terminal as it is: %q", text)
+	}
+	s.write(t, out.String())
+	if left := strings.TrimSpace(strings.Join(s.lines, "\n")); left != "" || s.widest > 60 {
+		t.Errorf("left on the terminal: %q; %d columns", left, s.widest)
+	}
+
+	for _, f := range []verifyFlags{{progress: "auto", logFormat: "json"}, {progress: "json"}} {
+		if f.logFormat == "" {
+			f.logFormat = "text"
+		}
+		out := &buffer{}
+		a := &app{stderr: out, terminal: func(io.Writer) (int, bool) { return 0, false }}
+		w, err := a.newWatcher(&f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.refresh = time.Millisecond
+		stop := w.start("shop")
+		heldRun(w)
+		want := []string{`"event":"warned"`, `"event":"held"`, `"message":"the source has 57`, `"event":"released"`}
+		if f.progress == "auto" {
+			waitForText(t, out, `"held_back":"the source has 57`)
+			want = []string{`"msg":"warning"`, `"reason":"source: it cannot see"`, `"msg":"held back"`, `"msg":"released"`, `"reason":"held back for 3s"`}
+		}
+		w.event(checker.Event{Kind: checker.Released, Message: "held back for 3s"})
+		w.event(checker.Event{Kind: checker.RunDone})
+		stop()
+		for _, text := range want {
+			if !strings.Contains(out.String(), text) {
+				t.Errorf("no %s in %s", text, out.String())
+			}
+		}
+	}
+}
+
 // screen is as much of a terminal as the bars need: lines, cursor up, and
 // erase below.
 type screen struct {

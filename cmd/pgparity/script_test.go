@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +50,8 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND…           runs a command, which must exit with just that code
 //	start NAME COMMAND…           runs one in the background, with $FROM and $TO in its environment
 //	interrupt NAME                sends it SIGINT
+//	pause NAME                    sends it SIGUSR1
+//	awaits NAME TEXT              waits until its stderr holds the text
 //	finish NAME CODE              waits for its end; its output is stdout.NAME and stderr.NAME
 //	until NAME QUERY              waits until the query is true
 //	lock NAME TABLE               holds an exclusive lock to the end of the script
@@ -74,7 +75,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"createdb": b.createdb, "sql": runSQL, "login": login, "exits": exits,
-			"start": start, "interrupt": interrupt, "finish": finish,
+			"start": start, "interrupt": interrupt, "pause": pauseRun, "awaits": awaits, "finish": finish,
 			"until": until, "lock": lock, "contains": contains,
 		},
 	})
@@ -98,7 +99,7 @@ type (
 	}
 	process struct {
 		cmd            *exec.Cmd
-		stdout, stderr bytes.Buffer
+		stdout, stderr buffer
 		done           chan error
 	}
 )
@@ -228,6 +229,23 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(running(ts, args[0]).cmd.Process.Signal(syscall.SIGINT))
 }
 
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: awaits NAME TEXT")
+	}
+	p := running(ts, args[0])
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !strings.Contains(p.stderr.String(), args[1]) {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			ts.Fatalf("%s did not say %q: %s", args[0], args[1], p.stderr.String())
+		}
+	}
+}
+
 func finish(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: finish NAME CODE")
@@ -247,8 +265,8 @@ func finish(ts *testscript.TestScript, neg bool, args []string) {
 func checkOutput(ts *testscript.TestScript, name string, p *process) {
 	ts.Logf("[stdout]\n%s[stderr]\n%s", p.stdout.String(), p.stderr.String())
 	guard(ts, p.stdout.String(), p.stderr.String())
-	ts.Check(os.WriteFile(ts.MkAbs("stdout."+name), p.stdout.Bytes(), 0o600))
-	ts.Check(os.WriteFile(ts.MkAbs("stderr."+name), p.stderr.Bytes(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("stdout."+name), []byte(p.stdout.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("stderr."+name), []byte(p.stderr.String()), 0o600))
 }
 
 func until(ts *testscript.TestScript, neg bool, args []string) {

@@ -37,6 +37,10 @@ Progress goes to stderr: bars on a terminal, log lines elsewhere, with
 --progress json one JSON object per event. Ctrl-C ends the run with a report
 that says unproven; a second one ends it at once.
 
+While --max-active, --max-lag or --max-xmin-age is passed, or --pause-file
+exists, no new statement begins. SIGUSR1 pauses the run as well; sent again, it
+lets it go on.
+
 Exit codes: 0 match · 1 mismatch · 2 could not run · 3 unproven. With several
 pairs the worst counts: mismatch, then could not run, then unproven.`,
 		Example: `  pgparity verify --source postgres://db1/shop --target postgres://db2/shop
@@ -78,19 +82,21 @@ func (a *app) verify(cmd *cobra.Command, f *verifyFlags) error {
 			}
 		}
 	}
-	return a.verifyAll(cmd.Context(), pairs, f, format, watch)
+	pause, stop := pausable()
+	defer stop()
+	return a.verifyAll(cmd.Context(), pairs, f, format, watch, pause)
 }
 
 // verifyAll verifies one pair after the other. A pair that cannot run does
 // not keep the others from running.
-func (a *app) verifyAll(ctx context.Context, pairs []config.Pair, f *verifyFlags, format report.Format, watch *watcher) error {
+func (a *app) verifyAll(ctx context.Context, pairs []config.Pair, f *verifyFlags, format report.Format, watch *watcher, pause *checker.Pause) error {
 	for _, p := range pairs {
 		if cause := context.Cause(ctx); cause != nil && len(pairs) > 1 {
 			a.worse(exitUnproven)
 			printError(a.stderr, named(p, fmt.Errorf("not verified: %w", cause)))
 			continue
 		}
-		res, err := a.verifyPair(ctx, p, watch)
+		res, err := a.verifyPair(ctx, p, watch, pause)
 		if err != nil {
 			if len(pairs) == 1 {
 				return err
@@ -131,7 +137,7 @@ func (a *app) deliver(p config.Pair, res *checker.Result, f *verifyFlags, format
 }
 
 // verifyPair runs one pair under its deadline.
-func (a *app) verifyPair(ctx context.Context, p config.Pair, watch *watcher) (*checker.Result, error) {
+func (a *app) verifyPair(ctx context.Context, p config.Pair, watch *watcher, pause *checker.Pause) (*checker.Result, error) {
 	if p.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, p.Timeout, fmt.Errorf("the deadline passed (--timeout %s)", p.Timeout))
@@ -146,6 +152,7 @@ func (a *app) verifyPair(ctx context.Context, p config.Pair, watch *watcher) (*c
 	stop := watch.start(p.Name)
 	defer stop()
 	o.OnEvent = watch.event
+	o.Guard.Pause = pause
 	return checker.Run(ctx, source, target, o)
 }
 

@@ -1,5 +1,5 @@
 // Command bench measures verify against what any reading of the same tables
-// must cost, in one run on one machine, and rewrites the table of ratios in
+// must cost, in one run on one machine, and rewrites the tables in
 // docs/performance.md. Figures are medians over rounds in which the
 // contenders take turns, so that a noisy moment hits all alike.
 package main
@@ -9,21 +9,19 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/pgparity/pgparity/internal/pgcluster"
 )
 
 func main() {
 	o := options{}
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; figures are medians")
 	flag.Float64Var(&o.scale, "scale", 1, "times the rows of each workload")
-	flag.StringVar(&o.only, "only", "", "workloads whose name starts so")
-	flag.StringVar(&o.doc, "doc", "docs/performance.md", "file whose table is rewritten; empty for none")
+	flag.StringVar(&o.only, "only", "", "workloads whose name starts so, growth among them")
+	flag.StringVar(&o.doc, "doc", "docs/performance.md", "file whose tables are rewritten; empty for none")
 	flag.StringVar(&o.json, "json", "docs/performance.json", "file for all figures; empty for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -42,127 +40,78 @@ type options struct {
 	doc, json string
 }
 
-// measured is one workload's figures: per contender a duration a round.
-type measured struct {
-	Workload string                     `json:"workload"`
-	Rows     int                        `json:"rows"`
-	Times    map[string][]time.Duration `json:"times_ns"`
-	Memory   int64                      `json:"client_peak_bytes"` // of verify, the greatest of all rounds
+// asked are the workloads that the options ask for, in their size.
+func (o options) asked() []workload {
+	var some []workload
+	for _, w := range workloads {
+		if strings.HasPrefix(w.name, o.only) {
+			some = append(some, w.scaled(o.scale))
+		}
+	}
+	return some
+}
+
+func (o options) growth() bool { return strings.HasPrefix(growthName, o.only) }
+
+// figures is all that a run measured; its JSON form is docs/performance.json.
+type figures struct {
+	At        time.Time  `json:"measured_at"`
+	Machine   machine    `json:"machine"`
+	Rounds    int        `json:"rounds"`
+	Scale     float64    `json:"scale"`
+	Workloads []measured `json:"workloads"`
+	Growth    []measured `json:"growth,omitempty"` // the smallest first
+	Targets   []target   `json:"targets"`
 }
 
 func run(ctx context.Context, o options) error {
+	if o.rounds < 1 || o.scale <= 0 {
+		return fmt.Errorf("%d rounds, scale %g: ask for one round at least and a scale above 0", o.rounds, o.scale)
+	}
+	asked := o.asked()
+	if len(asked) == 0 && !o.growth() {
+		return fmt.Errorf("no workload's name starts with %q: ask for one of those in workloads.go, or growth", o.only)
+	}
+	if _, err := o.page(""); err != nil { // not only after all the work
+		return err
+	}
 	dir, err := os.MkdirTemp("", "pgparity-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	program := filepath.Join(dir, "pgparity")
-	if err := build(ctx, program); err != nil {
+	b := &bed{program: filepath.Join(dir, "pgparity")}
+	if err := build(ctx, b.program); err != nil {
 		return err
 	}
-	p, err := startPair(ctx)
-	if err != nil {
+	here := thisMachine()
+	if b.pair, err = startPair(ctx, here.sharedBuffers()); err != nil {
 		return err
 	}
-	defer p.stop()
-	var all []measured
-	for _, w := range workloads {
-		if !strings.HasPrefix(w.name, o.only) {
-			continue
-		}
-		m, err := measure(ctx, p, program, w, o)
+	defer b.stop()
+	here.Source, here.Target = b.source.Version(), b.target.Version()
+	f := figures{At: time.Now().UTC().Truncate(time.Second), Machine: here, Rounds: o.rounds, Scale: o.scale}
+	for _, w := range asked {
+		m, err := measure(ctx, b, w, o.rounds)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
-		all = append(all, m)
+		f.Workloads = append(f.Workloads, m)
 	}
-	return publish(all, o)
+	if o.growth() {
+		if f.Growth, err = measureGrowth(ctx, b, o); err != nil {
+			return fmt.Errorf("growth: %w", err)
+		}
+	}
+	f.Targets = judge(f)
+	return publish(f, o)
 }
 
-// measure loads one workload on both servers and lets the contenders take
-// turns.
-func measure(ctx context.Context, p *pair, program string, w workload, o options) (measured, error) {
-	rows := int(float64(w.rows) * o.scale)
-	fmt.Fprintf(os.Stderr, "%s: loading %d rows on both servers\n", w.name, rows)
-	if err := p.load(ctx, w, rows); err != nil {
-		return measured{}, err
-	}
-	m := measured{Workload: w.name, Rows: rows, Times: map[string][]time.Duration{}}
-	for round := range o.rounds + 1 { // the first warms the caches and is not counted
-		for _, c := range contenders {
-			took, memory, err := c.run(ctx, p, program)
-			if err != nil {
-				return m, fmt.Errorf("%s: %w", c.name, err)
-			}
-			if round == 0 {
-				continue
-			}
-			m.Times[c.name] = append(m.Times[c.name], took)
-			m.Memory = max(m.Memory, memory)
-		}
-		fmt.Fprintf(os.Stderr, "%s: round %d of %d done\n", w.name, round, o.rounds)
-	}
-	for _, n := range differences {
-		if err := measureDamaged(ctx, p, program, w, rows, n, o.rounds, &m); err != nil {
-			return m, err
-		}
-	}
-	return m, nil
-}
-
-// differences are how many scattered rows differ in the runs on a damaged pair.
-var differences = []int{1, 1000}
-
-// measureDamaged damages the target and lets verify find it.
-func measureDamaged(ctx context.Context, p *pair, program string, w workload, rows, n, rounds int, m *measured) error {
-	if err := p.target.Exec(ctx, database, fmt.Sprintf(w.damage, max(rows/n-1, 1)), "VACUUM (ANALYZE) t"); err != nil {
-		return err
-	}
-	for range rounds {
-		took, memory, err := differs(ctx, p, program)
-		if err != nil {
-			return fmt.Errorf("%d differences: %w", n, err)
-		}
-		name := damagedName(n)
-		m.Times[name] = append(m.Times[name], took)
-		m.Memory = max(m.Memory, memory)
+func build(ctx context.Context, program string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "github.com/pgparity/pgparity/cmd/pgparity")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build pgparity: %w", err)
 	}
 	return nil
-}
-
-func damagedName(n int) string { return fmt.Sprintf("verify, %d different", n) }
-
-func median(d []time.Duration) time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(d))
-	return s[len(s)/2]
-}
-
-// pair is the two servers that hold the same data.
-type pair struct{ source, target *pgcluster.Cluster }
-
-func startPair(ctx context.Context) (*pair, error) {
-	settings := map[string]string{"shared_buffers": "1GB", "autovacuum": "off", "max_wal_size": "4GB"}
-	var p pair
-	var err error
-	if p.source, err = pgcluster.Start(ctx, pgcluster.Options{Major: 15, Settings: settings}); err != nil {
-		return nil, err
-	}
-	if p.target, err = pgcluster.Start(ctx, pgcluster.Options{Major: 18, Settings: settings}); err != nil {
-		p.stop()
-		return nil, err
-	}
-	return &p, nil
-}
-
-func (p *pair) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for _, c := range []*pgcluster.Cluster{p.source, p.target} {
-		if c != nil {
-			_ = c.Stop(ctx) // its watchdog removes what is left
-		}
-	}
 }

@@ -1,0 +1,261 @@
+package checker
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/big"
+	"math/bits"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/pgparity/pgparity/hashing"
+)
+
+// sketch finds the difference of two sets of rows in one pass over each and in
+// constant memory: an invertible Bloom lookup table (Goodrich, Mitzenmacher
+// 2011; for set differences Eppstein, Goodrich, Uyeda, Varghese 2011). Each row
+// is added to three of its cells, the source's with +1, the target's with -1:
+// equal rows cancel out, and what is left is peeled off from cells that hold
+// just one kind of row. It can hold a limited number of differences; when there
+// are more, peel says so.
+//
+// Cells hold sums modulo a prime, so that copies of a row count: a cell with n
+// times the same row has n times its sums, and dividing by n gives them back.
+type sketch struct {
+	cells   []cell
+	payload [][]byte // xor of the entries' keys, padded; nil for a multiset
+	tooLong bool     // a key did not fit a payload
+}
+
+type cell struct {
+	n              int64
+	high, low, chk uint64 // modulo prime: the entry's halves and its check
+}
+
+const (
+	// prime is 2^61-1.
+	prime = 1<<61 - 1
+	// sketchCells is a multiple of 3: each third has one cell of a row. Rows
+	// that differ make two entries, and four in five cells can be used.
+	sketchCells = 3 << 13
+	// payloadBytes is the longest key that a sketch carries, with its length.
+	payloadBytes = 64
+)
+
+func newSketch(keyed bool) *sketch {
+	s := &sketch{cells: make([]cell, sketchCells)}
+	if keyed {
+		s.payload = make([][]byte, sketchCells)
+	}
+	return s
+}
+
+// add counts a row n times; n is negative for the other side.
+func (s *sketch) add(row hashing.Row, n int64) {
+	id := uint64(row.Hash)
+	var key []byte
+	if s.payload != nil {
+		key = packKey(row.Key)
+		if key == nil {
+			s.tooLong = true
+			return
+		}
+		id = entryID(key, row.Hash)
+	}
+	s.put(id, key, n)
+}
+
+// entryID tells entries apart: a row is one by its key and its hash.
+func entryID(key []byte, hash int64) uint64 {
+	var d xxhash.Digest
+	d.ResetWithSeed(uint64(hash))
+	_, _ = d.Write(key)
+	return d.Sum64()
+}
+
+func (s *sketch) put(id uint64, key []byte, n int64) {
+	m, chk := residue(n), check(id)
+	for _, at := range places(id, len(s.cells)) {
+		c := &s.cells[at]
+		c.n += n
+		c.high = addMod(c.high, mulMod(m, id>>32))
+		c.low = addMod(c.low, mulMod(m, id&0xffffffff))
+		c.chk = addMod(c.chk, mulMod(m, chk))
+		if s.payload != nil && n%2 != 0 {
+			if s.payload[at] == nil {
+				s.payload[at] = make([]byte, payloadBytes)
+			}
+			for i, b := range key {
+				s.payload[at][i] ^= b
+			}
+		}
+	}
+}
+
+// merge adds another sketch of the same kind.
+func (s *sketch) merge(o *sketch) {
+	s.tooLong = s.tooLong || o.tooLong
+	for i := range s.cells {
+		a, b := &s.cells[i], o.cells[i]
+		a.n += b.n
+		a.high, a.low, a.chk = addMod(a.high, b.high), addMod(a.low, b.low), addMod(a.chk, b.chk)
+		if s.payload != nil && o.payload[i] != nil {
+			if s.payload[i] == nil {
+				s.payload[i] = make([]byte, payloadBytes)
+			}
+			for j, x := range o.payload[i] {
+				s.payload[i][j] ^= x
+			}
+		}
+	}
+}
+
+// errTooMany says that a sketch holds more differences than it can tell apart,
+// or longer keys.
+var errTooMany = errors.New("too many rows differ for one pass")
+
+// peel empties the sketch and returns the keys of the rows that do not cancel
+// out, each once.
+func (s *sketch) peel() ([][]string, error) {
+	if s.tooLong {
+		return nil, errTooMany
+	}
+	var keys [][]string
+	seen := map[string]bool{}
+	queue := make([]int, len(s.cells))
+	for i := range queue {
+		queue[i] = i
+	}
+	for len(queue) > 0 {
+		at := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		id, key, ok := s.pure(at)
+		if !ok {
+			continue
+		}
+		if k := string(key); !seen[k] {
+			seen[k] = true
+			keys = append(keys, s.unpack(id, key))
+		}
+		n := s.cells[at].n
+		s.put(id, key, -n)
+		for _, p := range places(id, len(s.cells)) {
+			queue = append(queue, p)
+		}
+	}
+	for _, c := range s.cells {
+		if c != (cell{}) {
+			return nil, errTooMany
+		}
+	}
+	return keys, nil
+}
+
+// pure tells whether a cell holds one kind of row only, and which.
+func (s *sketch) pure(at int) (id uint64, key []byte, ok bool) {
+	c := s.cells[at]
+	if c.n == 0 || s.payload != nil && c.n != 1 && c.n != -1 {
+		return 0, nil, false
+	}
+	by := inverse(residue(c.n))
+	high, low := mulMod(c.high, by), mulMod(c.low, by)
+	id = high<<32 | low
+	if high>>32 != 0 || low>>32 != 0 || mulMod(c.chk, by) != check(id) {
+		return 0, nil, false
+	}
+	if s.payload == nil {
+		return id, binary.BigEndian.AppendUint64(nil, id), true
+	}
+	key = append([]byte{}, s.payload[at]...)
+	return id, key, true
+}
+
+func (s *sketch) unpack(id uint64, key []byte) []string {
+	if s.payload == nil {
+		return []string{hashing.HashKey(int64(id))}
+	}
+	return unpackKey(key)
+}
+
+// packKey writes a key into a payload: each part's length and text. nil: it
+// does not fit.
+func packKey(key [][]byte) []byte {
+	b := make([]byte, 0, payloadBytes)
+	for _, part := range key {
+		if len(b)+1+len(part) > payloadBytes || len(part) > 200 {
+			return nil
+		}
+		b = append(b, byte(len(part)+1)) // 0 ends the list
+		b = append(b, part...)
+	}
+	return b[:payloadBytes]
+}
+
+func unpackKey(b []byte) []string {
+	var key []string
+	for len(b) > 0 && b[0] > 0 {
+		n := int(b[0]) - 1
+		if 1+n > len(b) {
+			break // not what packKey made; nothing is found under it
+		}
+		key = append(key, string(b[1:1+n]))
+		b = b[1+n:]
+	}
+	return key
+}
+
+// places are an entry's three cells, one in each third.
+func places(id uint64, cells int) [3]int {
+	third := uint64(cells / 3)
+	h := check(id ^ 0x9e3779b97f4a7c15)
+	var at [3]int
+	for i := range at {
+		hi, lo := bits.Mul64(h, third)
+		at[i] = i*int(third) + int(hi)
+		h = lo ^ h<<23 ^ h>>17
+		h *= 0xbf58476d1ce4e5b9
+		h ^= h >> 29
+	}
+	return at
+}
+
+// check is a second hash of an entry, below prime.
+func check(id uint64) uint64 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], id)
+	return xxhash.Sum64(b[:]) % prime
+}
+
+func residue(n int64) uint64 {
+	if n < 0 {
+		return prime - uint64(-n)%prime
+	}
+	return uint64(n) % prime
+}
+
+func addMod(a, b uint64) uint64 {
+	s := a + b
+	if s >= prime {
+		s -= prime
+	}
+	return s
+}
+
+func mulMod(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	// 2^61 is 1 modulo the prime.
+	s := lo&prime + (hi<<3 | lo>>61)
+	for s >= prime {
+		s -= prime
+	}
+	return s
+}
+
+func inverse(a uint64) uint64 {
+	switch a {
+	case 1, prime - 1: // by far the most
+		return a
+	}
+	p := new(big.Int).SetUint64(prime)
+	return new(big.Int).ModInverse(new(big.Int).SetUint64(a), p).Uint64()
+}

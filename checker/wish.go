@@ -1,0 +1,31 @@
+package checker
+
+import (
+	"github.com/pgparity/pgparity/hashing"
+	"github.com/pgparity/pgparity/pairing"
+	"github.com/pgparity/pgparity/sampler"
+)
+
+// pairing is what the pairing has to know of the options: a table that is
+// wanted as a multiset is paired without its key, so that its digest, its
+// units and its findings are those of a table that has none.
+func (o Options) pairing() pairing.Options {
+	p := o.Pairing
+	p.Keyless = map[string]bool{}
+	for name, plan := range o.Plans {
+		if plan == sampler.Multiset {
+			p.Keyless[name] = true
+		}
+	}
+	return p
+}
+
+// choose plans a table as the options ask. An OperatorError is a plan on
+// request that the table cannot be compared by.
+func (o Options) choose(t *pairing.Table, d *hashing.Digest) (sampler.Plan, error) {
+	p, err := sampler.Choose(t, d.Keyed(), sampler.Wish{ChunkRows: o.ChunkRows, Strategy: o.Plans[t.Source.Schema+"."+t.Source.Name]})
+	if err != nil {
+		return p, &OperatorError{err}
+	}
+	return p, nil
+}
