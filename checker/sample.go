@@ -317,7 +317,7 @@ func (r *run) finishSample() {
 	case drawn == 0:
 		s.Sentence = fmt.Sprintf("a random sample was asked for (seed %d), and all rows were compared, since each table sampled has few", s.Seed)
 	default:
-		s.Sentence = fmt.Sprintf("only a random sample was compared, of each table up to %d rows drawn on each side (seed %d): had at least %s %% of the rows differed on a side of a table sampled, this would have been seen with %s %%",
+		s.Sentence = fmt.Sprintf("only a random sample was compared, of each table up to %d rows drawn on each side (seed %d): had at least %s %% of a sampled table's rows differed on either side, this would have been seen with %s %%",
 			s.RowsPerSide, s.Seed, sampler.Percent(s.Share), confidence())
 	}
 	r.result.Sampled = s

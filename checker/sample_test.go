@@ -137,7 +137,7 @@ func TestSampleClaims(t *testing.T) {
 	wantVerdict(t, res, checker.Match, "the whole content was not asked for")
 	s := res.Sampled
 	if s == nil || s.Seed != 42 || s.RowsPerSide != 100 || s.Confidence != 0.999 || s.Share != sampler.Share(100) ||
-		!strings.Contains(s.Sentence, "seed 42") || !strings.Contains(s.Sentence, "at least 6.7 % of the rows") || !strings.Contains(s.Sentence, "with 99.9 %") {
+		!strings.Contains(s.Sentence, "seed 42") || !strings.Contains(s.Sentence, "at least 6.7 % of a sampled table's rows") || !strings.Contains(s.Sentence, "with 99.9 %") {
 		t.Errorf("sampled: %+v", s)
 	}
 	if c := res.Coverage; c.ChunksPlanned != 3 || c.ChunksCompared != 3 || c.RowsCompared < 150 || c.RowsCompared > 202 {

@@ -207,24 +207,22 @@ func unpackKey(b []byte) []string {
 // places are an entry's three cells, one in each third.
 func places(id uint64, cells int) [3]int {
 	third := uint64(cells / 3)
-	h := check(id ^ 0x9e3779b97f4a7c15)
-	var at [3]int
-	for i := range at {
-		hi, lo := bits.Mul64(h, third)
-		at[i] = i*int(third) + int(hi)
-		h = lo ^ h<<23 ^ h>>17
-		h *= 0xbf58476d1ce4e5b9
-		h ^= h >> 29
+	h := hash(^id)
+	return [3]int{
+		int((h & 0x1fffff) * third >> 21),
+		int(third + (h>>21&0x1fffff)*third>>21),
+		int(2*third + (h>>42&0x1fffff)*third>>21),
 	}
-	return at
+}
+
+func hash(id uint64) uint64 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], id)
+	return xxhash.Sum64(b[:])
 }
 
 // check is a second hash of an entry, below prime.
-func check(id uint64) uint64 {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], id)
-	return xxhash.Sum64(b[:]) % prime
-}
+func check(id uint64) uint64 { return hash(id) % prime }
 
 func residue(n int64) uint64 {
 	if n < 0 {

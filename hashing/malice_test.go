@@ -29,6 +29,10 @@ var traps = []struct {
 	{"int8", "pg_catalog.hashint8extended($v, 7)", "4294967298", "8589934593", 11},
 	{"timestamp", "pg_catalog.timestamp_hash_extended($v, 7)", "2000-01-01 00:00:00.000001", "2000-01-01 01:11:34.967296", 11},
 	{"timestamptz", "pg_catalog.hash_array_extended(ARRAY[$v], 7)", "2000-01-01 00:00:00.000001+00", "2000-01-01 01:11:34.967296+00", 11},
+	{"timestamptz", "pg_catalog.timestamp_hash_extended(pg_catalog.timezone('0'::pg_catalog.interval, $v), 7)", "2000-01-01 00:00:00.000001+00", "2000-01-01 01:11:34.967296+00", 11},
+	{"timestamp", "pg_catalog.hashfloat8extended(pg_catalog.tsrange_subdiff($v, '2000-01-01'), 7)", "9999-12-31 23:59:59.999998", "9999-12-31 23:59:59.999999", 11},
+	{"timestamp", "pg_catalog.hashfloat8extended(pg_catalog.tsrange_subdiff($v, '2000-01-01'), 7)", "294276-12-31 23:09:45.171967", "294276-12-31 23:09:45.171968", 11},
+	{"timestamptz", "pg_catalog.hashfloat8extended(pg_catalog.date_part('epoch', $v), 7)", "4714-11-24 00:00:00+00 BC", "4714-11-24 00:00:00.000001+00 BC", 11},
 	{"time", "pg_catalog.time_hash_extended($v, 7)", "00:00:00.000001", "01:11:34.967296", 11},
 	{"timetz", "pg_catalog.timetz_hash_extended($v, 7)", "00:00:00.000001+00", "01:11:34.967296+00", 11},
 	{"interval", "pg_catalog.interval_hash_extended($v, 7)", "1 day", "24:00:00", 11},
@@ -127,7 +131,8 @@ func TestIntegersMadeForOneSeed(t *testing.T) {
 	}
 }
 
-// TestLookup3Difference shows what is known against the server's text hash:
+// TestLookup3Difference shows what is known against the server's hash of text
+// and bytea:
 // two blocks that collide under one seed of about 2000. It is here so that the
 // claim in the package's comment is checked, and that the port is the server's.
 func TestLookup3Difference(t *testing.T) {
@@ -137,6 +142,11 @@ func TestLookup3Difference(t *testing.T) {
 		got := p.ask(t, postgres.Source, "SELECT "+Form{template: hashText("$c")}.sql(postgres.Literal(text), 77))[0]
 		if want := fmt.Sprint(hashBytes([]byte(text), 77)); got != want {
 			t.Fatalf("%q: server %s, port %s", text, got, want)
+		}
+		// An array's hash begins with 1, which each element multiplies by 31.
+		got = p.ask(t, postgres.Source, "SELECT "+Form{template: extended["bytea"].sql}.sql(postgres.Literal(text)+"::pg_catalog.bytea", 77))[0]
+		if want := fmt.Sprint(31 + hashBytes([]byte(text), 77)); got != want {
+			t.Fatalf("bytea %q: server %s, port %s", text, got, want)
 		}
 	}
 	one := []byte("0123456789012345678901234567")

@@ -170,6 +170,23 @@ func unprovenResult() *checker.Result {
 	return r
 }
 
+// sampledResult compared a sample and found no difference.
+func sampledResult() *checker.Result {
+	r := matchResult()
+	r.Sampled = &checker.Sampled{Seed: 20261120, RowsPerSide: 70_000, Confidence: 0.999, Share: 0.00036347,
+		Sentence: "only a random sample was compared, of each table up to 70000 rows drawn on each side (seed 20261120): had at least 0.037 % of a sampled table's rows differed on either side, this would have been seen with 99.9 %"}
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		t.Plan, t.Rows, t.Chunks = "sample", checker.RowCounts{}, checker.ChunkCounts{Planned: 1, Compared: 1}
+	}
+	r.Tables[0].Sample = &checker.TableSample{Source: 48_210, Target: 48_210, Whole: true}
+	r.Tables[0].Notes = []string{"sample: all rows were compared, since there are few"}
+	r.Tables[1].Sample = &checker.TableSample{Source: 19_400, Target: 19_002, Share: 0.00036347}
+	r.Tables[1].Notes = []string{"sample: 19400 rows drawn on the source and 19002 on the target, none differs: if at least 0.037 % of the rows of a side differed, this would have been seen with 99.9 %"}
+	r.Coverage.ChunksPlanned, r.Coverage.ChunksCompared, r.Coverage.RowsCompared = 2, 2, 67_610
+	return r
+}
+
 // manyResult has two hundred tables of which most match, one with an
 // unusually long name and large numbers.
 func manyResult() *checker.Result {
@@ -210,6 +227,7 @@ func hostileResult() *checker.Result {
 	r.Pair, r.AsOfLSN, r.Tool.Version = h, h, h
 	r.Source, r.Target = checker.ServerInfo{ServerVersion: h, SystemIdentifier: h, Database: h}, checker.ServerInfo{ServerVersion: h, Database: h}
 	r.Reasons, r.Notes = []string{h}, []string{h}
+	r.Sampled = &checker.Sampled{Sentence: h, RowsPerSide: 1}
 	r.Coverage.Skipped = []checker.Skipped{{Object: h, Reason: h}}
 	r.Coverage.Excluded = []checker.Skipped{{Object: h, Reason: h}}
 	t := ordersTable()

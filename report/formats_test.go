@@ -69,6 +69,31 @@ func TestTextFitsTheWidth(t *testing.T) {
 	}
 }
 
+// TestASampleIsCalledOne in every format that people read: no report of a
+// sample may pass for one of the whole content.
+func TestASampleIsCalledOne(t *testing.T) {
+	r := sampledResult()
+	for f, word := range map[Format]string{Text: "MATCH (sampled)", Markdown: "**match (sampled)**", HTML: "<h1 id=\"verdict\">match (sampled)</h1>", JUnit: `name="sampled"`} {
+		out := render(t, r, f, Options{Width: 1000})
+		if !strings.Contains(out, word) || !strings.Contains(out, "only a random sample was compared") || !strings.Contains(out, "at least 0.037 %") {
+			t.Errorf("%s does not say that it is of a sample:\n%s", f, out)
+		}
+		if strings.Contains(out, "every planned chunk was compared") {
+			t.Errorf("%s claims the whole content", f)
+		}
+	}
+	if out := render(t, r, JSON, Options{}); !strings.Contains(out, `"verdict": "match"`) || strings.Contains(out, `"verdict": "match (sampled)"`) {
+		t.Error("JSON knows three verdicts")
+	}
+	// Where it is no match, what a match would have claimed is still said.
+	r.Verdict = checker.Unproven
+	for _, f := range []Format{Text, Markdown, HTML} {
+		if out := render(t, r, f, Options{Width: 1000}); strings.Contains(strings.ToLower(out), "match (sampled)") || !strings.Contains(out, "only a random sample was compared") {
+			t.Errorf("%s:\n%s", f, out)
+		}
+	}
+}
+
 // Colour must not move anything: without its escapes the text is the same.
 func TestColourChangesNoText(t *testing.T) {
 	for name, fixture := range fixtures {

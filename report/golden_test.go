@@ -21,6 +21,7 @@ var fixtures = map[string]func() *checker.Result{
 	"unproven": unprovenResult,
 	"many":     manyResult,
 	"hostile":  hostileResult,
+	"sampled":  sampledResult,
 }
 
 func render(t *testing.T, r *checker.Result, f Format, o Options) string {

@@ -30,8 +30,10 @@ type htmlPage struct {
 	Style      template.CSS // our own file, allowed by its hash and nothing else
 	StyleHash  string
 	Verdict    string
+	Word       string // the verdict as it is shown
 	Headline   string
 	Coverage   string
+	Sampled    string
 	Bar        string // width of the coverage bar in percent; "" when no chunk was planned
 	Percent    string // what the bar shows, in words
 	Run        string
@@ -84,8 +86,10 @@ func writeHTML(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 		Style:      template.CSS(pageStyle),
 		StyleHash:  base64.StdEncoding.EncodeToString(sum[:]),
 		Verdict:    r.Verdict.String(),
+		Word:       verdictWord(r),
 		Headline:   headline(r),
 		Coverage:   coverageLine(r),
+		Sampled:    sampledText(r),
 		Run:        runLine(r),
 		Sides:      []htmlSide{{"Source", sideParts(r.Source)}, {"Target", sideParts(r.Target)}},
 		Facts:      htmlFacts(r),

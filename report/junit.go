@@ -58,6 +58,9 @@ func writeJUnit(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 		{"source", sideLine(r.Source)}, {"target", sideLine(r.Target)}, {"coverage", coverageLine(r)},
 		{"excluded", count(int64(len(r.Coverage.Excluded)))}, {"run", runLine(r)},
 	}}
+	if r.Sampled != nil {
+		suite.Properties = append(suite.Properties, junitProperty{"sampled", prose(r.Sampled.Sentence)})
+	}
 	if r.Pair != "" {
 		suite.Name += " " + ident(r.Pair)
 	}

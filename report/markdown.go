@@ -20,7 +20,7 @@ func writeMarkdown(buf *bytes.Buffer, r *checker.Result, o Options) error {
 	if mark == "" {
 		mark = "⚠️"
 	}
-	fmt.Fprintf(buf, "### %s pgparity: **%s** – %s\n\n", mark, r.Verdict, headline(r))
+	fmt.Fprintf(buf, "### %s pgparity: **%s** – %s\n\n", mark, verdictWord(r), mdText(headline(r)))
 	limit := groupedNames
 	if o.Verbose {
 		limit = 0
@@ -34,6 +34,9 @@ func writeMarkdown(buf *bytes.Buffer, r *checker.Result, o Options) error {
 	}
 	if len(r.Reasons) > 0 {
 		buf.WriteString("\n")
+	}
+	if sampled := sampledText(r); sampled != "" {
+		fmt.Fprintf(buf, "%s\n\n", mdText(sampled))
 	}
 	fmt.Fprintf(buf, "%s\n", mdText(coverageLine(r)))
 

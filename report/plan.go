@@ -128,6 +128,9 @@ func (p *textPage) planDetails(plan Plan) {
 		} else {
 			p.item("    key", 13, "", "none: "+prose(t.KeyWhy))
 		}
+		if t.Sample != "" {
+			p.item("    sample", 13, "", prose(t.Sample))
+		}
 		p.planColumns(t)
 	}
 }
@@ -252,6 +255,7 @@ type (
 		PlanWhy   string           `json:"plan_why,omitempty"`
 		Key       []string         `json:"key"`
 		KeyWhy    string           `json:"key_why,omitempty"`
+		Sample    string           `json:"sample,omitempty"` // how the check "sample" would go
 		Digest    string           `json:"digest,omitempty"`
 		Columns   []planColumnJSON `json:"columns"`
 		Uncovered []planColumnJSON `json:"not_compared"` // columns that no digest fits
@@ -271,7 +275,7 @@ func planJSON(buf *bytes.Buffer, plan Plan) error {
 		Tables: []planTableJSON{}, Sequences: []string{}, Excluded: []checker.Skipped{}, Unmatched: append([]string{}, plan.Pair.Unmatched...), Estimated: total}
 	for _, t := range plan.Tables {
 		j := planTableJSON{Name: t.Name, Compared: t.Reason == "", Reason: t.Reason, Plan: string(t.Plan.Strategy), PlanWhy: t.Plan.Why,
-			Key: append([]string{}, t.Key...), KeyWhy: t.KeyWhy, Digest: string(t.Way), Columns: []planColumnJSON{}, Uncovered: []planColumnJSON{},
+			Key: append([]string{}, t.Key...), KeyWhy: t.KeyWhy, Sample: t.Sample, Digest: string(t.Way), Columns: []planColumnJSON{}, Uncovered: []planColumnJSON{},
 			Notes: append([]string{}, t.Notes...), Estimated: estimate{t.Plan.Rows, t.Plan.Bytes, t.Plan.Chunks}}
 		for _, c := range t.Columns {
 			j.Columns = append(j.Columns, planColumnJSON{c.Name, c.Form, c.Why})

@@ -77,6 +77,10 @@ func (g *gauges) run(r *checker.Result) {
 			g.set("duration_seconds", "How long the run took.", r.FinishedAt.Sub(r.StartedAt).Seconds())
 		}
 	}
+	if s := r.Sampled; s != nil {
+		g.set("sample_share", "Only a sample was compared: the share of differing rows that it would have shown in every table sampled, with the confidence.", s.Share)
+		g.set("sample_confidence", "With which probability the sample would have shown that share.", s.Confidence)
+	}
 	info := g.vec("run_info", "What was run; always 1.", "version", "digest_spec", "source_version", "target_version")
 	info.WithLabelValues(ident(r.Tool.Version), ident(r.Tool.DigestSpec),
 		ident(r.Source.ServerVersion), ident(r.Target.ServerVersion)).Set(1)

@@ -45,7 +45,7 @@ func TestReportsFollowTheSchema(t *testing.T) {
 	schema := compiledSchema(t)
 	nils := &checker.Result{Tables: []checker.TableResult{{Findings: []checker.Finding{{Kind: checker.KindExtra}}}}}
 	for name, r := range map[string]*checker.Result{
-		"match": matchResult(), "mismatch": mismatchResult(), "unproven": unprovenResult(), "many": manyResult(),
+		"match": matchResult(), "mismatch": mismatchResult(), "unproven": unprovenResult(), "many": manyResult(), "sampled": sampledResult(),
 		"nil lists": nils, "zero": {},
 	} {
 		if err := schema.Validate(document(t, r)); err != nil {

@@ -63,6 +63,9 @@ func (p *textPage) head(r *checker.Result) {
 		p.item("  "+label, labelColumns, "- ", prose(reason))
 		label = ""
 	}
+	if sampled := sampledText(r); sampled != "" {
+		p.item("  Sample", labelColumns, "", sampled)
+	}
 	p.item("  Source", labelColumns, "", sideLine(r.Source))
 	p.item("  Target", labelColumns, "", sideLine(r.Target))
 	if run := runLine(r); run != "" {
@@ -71,7 +74,8 @@ func (p *textPage) head(r *checker.Result) {
 }
 
 func (p *textPage) verdict(r *checker.Result, text string) {
-	word := strings.ToUpper(r.Verdict.String())
+	verdict := r.Verdict.String()
+	word := strings.ToUpper(verdict) + strings.TrimPrefix(verdictWord(r), verdict)
 	p.item(p.paint(r.Verdict, word), width(word)+2, "", text)
 }
 

@@ -13,9 +13,28 @@ import (
 // The words all formats share. Everything returned here is safe to show:
 // what came from a database went through ident, prose or value.
 
+// verdictWord is the verdict, which says so when it stands on a sample.
+func verdictWord(r *checker.Result) string {
+	if r.Verdict == checker.Match && r.Sampled != nil {
+		return r.Verdict.String() + " (sampled)"
+	}
+	return r.Verdict.String()
+}
+
+// sampledText is what a sample may claim, where the headline does not carry it,
+// or "".
+func sampledText(r *checker.Result) string {
+	if r.Sampled == nil || r.Verdict == checker.Match {
+		return ""
+	}
+	return prose(r.Sampled.Sentence)
+}
+
 // headline says the verdict in a sentence.
 func headline(r *checker.Result) string {
 	switch {
+	case r.Verdict == checker.Match && r.Sampled != nil:
+		return prose(r.Sampled.Sentence)
 	case r.Verdict == checker.Mismatch:
 		return "the target does not hold the same data as the source"
 	case r.Verdict != checker.Match:

@@ -39,7 +39,7 @@ Exit codes: 0 planned · 2 could not run.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd, f) },
 	}
 	f.register(a, cmd)
-	f.help(cmd, append(filterFlags, "checks", "digest", "chunk-rows")...)
+	f.help(cmd, append(filterFlags, "checks", "sample-rows", "digest", "chunk-rows")...)
 	cmd.Flags().StringVar(&f.output, "output", "text", "`FORMAT` of what stdout gets: text or json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list the form of every column")
 	complete(cmd, "output", planOutputs)

@@ -33,6 +33,7 @@ type tableProgress struct {
 	planned, done, compared int64
 	findings                int64
 	estimate                int64 // rows, by the planner
+	ahead                   int64 // rows that were read of units that are not done
 	working                 int   // units taken up and not done
 	touched                 time.Time
 }
@@ -63,6 +64,11 @@ func (p *progress) take(e checker.Event) {
 		p.held = e.Message
 	case checker.Released:
 		p.held = ""
+	case checker.PieceDone:
+		if t := p.tables[e.Table]; t != nil {
+			t.ahead += e.Rows
+			p.rows += e.Rows
+		}
 	case checker.UnitDone:
 		p.unitDone(e)
 	case checker.TableDone:
@@ -72,11 +78,14 @@ func (p *progress) take(e checker.Event) {
 
 func (p *progress) unitDone(e checker.Event) {
 	p.done++
-	p.rows += e.Rows
 	t := p.tables[e.Table]
 	if t == nil {
+		p.rows += e.Rows
 		return
 	}
+	counted := min(t.ahead, e.Rows) // as pieces
+	t.ahead -= counted
+	p.rows += e.Rows - counted
 	p.agreed += e.Compared - t.compared
 	t.compared, t.findings = e.Compared, e.Findings
 	t.done++
@@ -90,6 +99,7 @@ type standing struct {
 	planned, compared  int64
 	done               int64
 	rows               int64
+	share              float64       // of the work that is done, weighed by the planner's rows
 	rate               int64         // rows per second, counted; 0 while there are none
 	left               time.Duration // estimated; negative while it cannot be told
 	working            []tableProgress
@@ -107,6 +117,9 @@ func (p *progress) at(limit int) standing {
 		s.rate = int64(float64(p.rows) / elapsed.Seconds())
 	}
 	s.left = p.left(elapsed)
+	if done, all := p.weigh(); all > 0 {
+		s.share = done / all
+	}
 	for _, t := range p.tables {
 		// Between two of its units a table is still in work.
 		if t.done < t.planned && (t.working > 0 || t.done > 0 && p.now().Sub(t.touched) < time.Second) {
@@ -143,18 +156,30 @@ const (
 	leftShare = 0.02 // of the weight
 )
 
-// left weighs each table's units by the planner's rows, since a chunk of a
+// share is how much of the table's work is done, from 0 to 1: its units, and of
+// those in work the rows that were read already.
+func (t *tableProgress) share() float64 {
+	share := float64(t.done)/float64(max(t.planned, 1)) + float64(t.ahead)/float64(max(t.estimate, 1))
+	if t.done < t.planned {
+		return min(share, 0.99) // the estimate may be too low
+	}
+	return 1
+}
+
+// weigh adds up the tables' work, by the planner's rows, since a chunk of a
 // large table takes longer than a small table.
-func (p *progress) left(elapsed time.Duration) time.Duration {
-	var done, all float64
+func (p *progress) weigh() (done, all float64) {
 	for _, t := range p.tables {
-		if t.planned == 0 {
-			continue
-		}
 		weight := float64(max(t.estimate, 1))
 		all += weight
-		done += weight * float64(t.done) / float64(t.planned)
+		done += weight * t.share()
 	}
+	return done, all
+}
+
+// left is the time that the work not done will take at the pace so far.
+func (p *progress) left(elapsed time.Duration) time.Duration {
+	done, all := p.weigh()
 	if elapsed < leftAfter || all == 0 || done/all < leftShare {
 		return -1
 	}

@@ -18,6 +18,7 @@ const (
 	tableBars  = 4 // tables in work that are shown
 	barRefresh = 200 * time.Millisecond
 	nameWidth  = 26
+	barUnits   = 1000 // a full bar
 )
 
 // barView draws one bar for the run and one per table in work. A goroutine of
@@ -73,8 +74,8 @@ func (v *barView) draw() {
 	v.mu.Lock()
 	v.now = s
 	v.mu.Unlock()
-	v.all.SetTotal(s.planned, false)
-	v.all.SetCurrent(s.done)
+	v.all.SetTotal(barUnits, false)
+	v.all.SetCurrent(int64(s.share * barUnits))
 	v.drawHold(s.held != "")
 	shown := map[string]bool{}
 	for _, t := range s.working {
@@ -82,7 +83,7 @@ func (v *barView) draw() {
 		if v.bars[t.name] == nil {
 			v.bars[t.name] = v.add(t)
 		}
-		v.bars[t.name].SetCurrent(t.done)
+		v.bars[t.name].SetCurrent(int64(t.share() * barUnits))
 	}
 	for name, bar := range v.bars {
 		if !shown[name] {
@@ -114,7 +115,7 @@ func (v *barView) add(t tableProgress) *mpb.Bar {
 	bar := v.c.New(0, mpb.BarStyle(), mpb.BarWidth(18),
 		mpb.PrependDecorators(decor.Name("  "+report.ShortName(name, nameWidth-2), decor.WC{W: nameWidth + 1, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return v.tableText(name) })))
-	bar.SetTotal(t.planned, false)
+	bar.SetTotal(barUnits, false)
 	return bar
 }
 

@@ -145,7 +145,7 @@ func (v *logView) event(e checker.Event, p *progress) {
 		v.q.put(true, func() { v.log.Info("planned", keyTables, s.tables, keyPlanned, s.planned) })
 	case checker.TablePlanned:
 		v.q.put(false, func() { v.log.Debug("table planned", keyTable, e.Table, keyPlanned, e.Planned) })
-	case checker.UnitStarted: // too many to log
+	case checker.UnitStarted, checker.PieceDone: // too many to log
 	case checker.UnitDone:
 		if e.Message != "" {
 			v.q.put(false, func() { v.log.Warn("chunk not compared", keyTable, e.Table, keyReason, e.Message) })
@@ -182,7 +182,7 @@ type eventView struct {
 var eventNames = map[checker.EventKind]string{
 	checker.RunPlanned: "run_planned", checker.TablePlanned: "table_planned", checker.UnitStarted: "chunk_started",
 	checker.UnitDone: "chunk_done", checker.TableDone: "table_done", checker.RunDone: "run_done",
-	checker.Held: "held", checker.Released: "released", checker.Warned: "warned",
+	checker.PieceDone: "piece_done", checker.Held: "held", checker.Released: "released", checker.Warned: "warned",
 }
 
 // eventLine is the JSON form of an event: fields are added, never renamed.

@@ -80,6 +80,34 @@ func (s stalled) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// TestProgressOfOneLongChunk: a swept table is one chunk, whose pieces move the
+// bar and the rows; the chunk's own count replaces them.
+func TestProgressOfOneLongChunk(t *testing.T) {
+	now := time.Unix(0, 0)
+	p := newProgress("", func() time.Time { return now })
+	p.take(checker.Event{Kind: checker.TablePlanned, Table: "big", Planned: 1, EstimatedRows: 1000})
+	p.take(checker.Event{Kind: checker.RunPlanned, Planned: 1})
+	p.take(checker.Event{Kind: checker.UnitStarted, Table: "big"})
+	for range 3 {
+		p.take(checker.Event{Kind: checker.PieceDone, Table: "big", Rows: 100})
+	}
+	now = now.Add(30 * time.Second)
+	s := p.at(4)
+	if s.rows != 300 || s.done != 0 || s.share != 0.3 || s.left != 70*time.Second || len(s.working) != 1 {
+		t.Errorf("in the middle: %+v", s)
+	}
+	for range 9 { // more than was estimated
+		p.take(checker.Event{Kind: checker.PieceDone, Table: "big", Rows: 100})
+	}
+	if s := p.at(4); s.share >= 1 || s.rows != 1200 {
+		t.Errorf("before the end: %+v", s)
+	}
+	p.take(checker.Event{Kind: checker.UnitDone, Table: "big", Planned: 1, Compared: 1, Rows: 1200})
+	if s := p.at(4); s.share != 1 || s.rows != 1200 || s.done != 1 {
+		t.Errorf("at the end: %+v", s)
+	}
+}
+
 // A reader that stalls must not stall the run, and what is shown ends without
 // leaving a goroutine.
 func TestWatcherDoesNotBlock(t *testing.T) {
