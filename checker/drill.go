@@ -114,6 +114,9 @@ func (r *run) steps(ctx context.Context, tr *tableRun, u sampler.Unit, within sa
 // ends finds the least and the greatest of the key's leading integer within a
 // step of a unit, over both sides.
 func (r *run) ends(ctx context.Context, tr *tableRun, u sampler.Unit, within sampler.Step) (sampler.Step, error) {
+	if known, ok := u.Range.Ends(tr.table); ok && within == (sampler.Step{From: math.MinInt64, To: math.MaxInt64}) {
+		return known, nil
+	}
 	all := sampler.Step{From: math.MaxInt64, To: math.MinInt64}
 	var mu sync.Mutex
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {

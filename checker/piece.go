@@ -36,11 +36,17 @@ func (p keyRange) scope(tr *tableRun, db *postgres.DB) postgres.Scope {
 }
 
 func (p keyRange) cut(ctx context.Context, r *run, tr *tableRun, db *postgres.DB, n int64) (head, tail piece, ok bool, err error) {
+	if tr.table.Key == nil { // nothing to cut by
+		return p, nil, false, nil
+	}
 	var bound []string
 	err = r.read(ctx, db, "cut "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
 		bound, err = p.Range.Bound(ctx, s, tr.table, db.Side(), n)
 		return err
 	}, hashing.IndexOnly...)
+	if postgres.TimedOut(err) && ctx.Err() == nil { // a smaller n may be found in time
+		return p, nil, false, nil
+	}
 	if err != nil || bound == nil {
 		return p, nil, false, err
 	}

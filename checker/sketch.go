@@ -23,14 +23,17 @@ import (
 // times the same row has n times its sums, and dividing by n gives them back.
 type sketch struct {
 	cells   []cell
-	payload [][]byte // xor of the entries' keys, padded; nil for a multiset
-	tooLong bool     // a key did not fit a payload
+	keys    []packed // xor of the entries' keys in each cell; nil for a multiset
+	tooLong bool     // a key did not fit
 }
 
 type cell struct {
 	n              int64
 	high, low, chk uint64 // modulo prime: the entry's halves and its check
 }
+
+// packed is a key as a sketch carries it.
+type packed [payloadBytes / 8]uint64
 
 const (
 	// prime is 2^61-1.
@@ -45,48 +48,45 @@ const (
 func newSketch(keyed bool) *sketch {
 	s := &sketch{cells: make([]cell, sketchCells)}
 	if keyed {
-		s.payload = make([][]byte, sketchCells)
+		s.keys = make([]packed, sketchCells)
 	}
 	return s
 }
 
 // add counts a row n times; n is negative for the other side.
 func (s *sketch) add(row hashing.Row, n int64) {
-	id := uint64(row.Hash)
-	var key []byte
-	if s.payload != nil {
-		key = packKey(row.Key)
-		if key == nil {
-			s.tooLong = true
-			return
-		}
-		id = entryID(key, row.Hash)
+	if s.keys == nil {
+		s.put(uint64(row.Hash), nil, n)
+		return
 	}
-	s.put(id, key, n)
+	key, ok := pack(row.Key)
+	if !ok {
+		s.tooLong = true
+		return
+	}
+	s.put(key.id(row.Hash), &key, n)
 }
 
-// entryID tells entries apart: a row is one by its key and its hash.
-func entryID(key []byte, hash int64) uint64 {
-	var d xxhash.Digest
-	d.ResetWithSeed(uint64(hash))
-	_, _ = d.Write(key)
-	return d.Sum64()
+// id tells entries apart: a row is one by its key and its hash.
+func (k *packed) id(hash int64) uint64 {
+	var b [payloadBytes + 8]byte
+	for i, w := range k {
+		binary.LittleEndian.PutUint64(b[8*i:], w)
+	}
+	binary.LittleEndian.PutUint64(b[payloadBytes:], uint64(hash))
+	return xxhash.Sum64(b[:])
 }
 
-func (s *sketch) put(id uint64, key []byte, n int64) {
-	m, chk := residue(n), check(id)
+func (s *sketch) put(id uint64, key *packed, n int64) {
+	m := residue(n)
+	high, low, chk := mulMod(m, id>>32), mulMod(m, id&0xffffffff), mulMod(m, check(id))
 	for _, at := range places(id, len(s.cells)) {
 		c := &s.cells[at]
 		c.n += n
-		c.high = addMod(c.high, mulMod(m, id>>32))
-		c.low = addMod(c.low, mulMod(m, id&0xffffffff))
-		c.chk = addMod(c.chk, mulMod(m, chk))
-		if s.payload != nil && n%2 != 0 {
-			if s.payload[at] == nil {
-				s.payload[at] = make([]byte, payloadBytes)
-			}
-			for i, b := range key {
-				s.payload[at][i] ^= b
+		c.high, c.low, c.chk = addMod(c.high, high), addMod(c.low, low), addMod(c.chk, chk)
+		if key != nil && n%2 != 0 {
+			for i, w := range key {
+				s.keys[at][i] ^= w
 			}
 		}
 	}
@@ -96,15 +96,12 @@ func (s *sketch) put(id uint64, key []byte, n int64) {
 func (s *sketch) merge(o *sketch) {
 	s.tooLong = s.tooLong || o.tooLong
 	for i := range s.cells {
-		a, b := &s.cells[i], o.cells[i]
+		a, b := &s.cells[i], &o.cells[i]
 		a.n += b.n
 		a.high, a.low, a.chk = addMod(a.high, b.high), addMod(a.low, b.low), addMod(a.chk, b.chk)
-		if s.payload != nil && o.payload[i] != nil {
-			if s.payload[i] == nil {
-				s.payload[i] = make([]byte, payloadBytes)
-			}
-			for j, x := range o.payload[i] {
-				s.payload[i][j] ^= x
+		if s.keys != nil {
+			for j, w := range o.keys[i] {
+				s.keys[i][j] ^= w
 			}
 		}
 	}
@@ -121,7 +118,7 @@ func (s *sketch) peel() ([][]string, error) {
 		return nil, errTooMany
 	}
 	var keys [][]string
-	seen := map[string]bool{}
+	seen := map[packed]bool{}
 	queue := make([]int, len(s.cells))
 	for i := range queue {
 		queue[i] = i
@@ -129,15 +126,21 @@ func (s *sketch) peel() ([][]string, error) {
 	for len(queue) > 0 {
 		at := queue[len(queue)-1]
 		queue = queue[:len(queue)-1]
-		id, key, ok := s.pure(at)
+		id, ok := s.pure(at)
 		if !ok {
 			continue
 		}
-		if k := string(key); !seen[k] {
-			seen[k] = true
-			keys = append(keys, s.unpack(id, key))
-		}
 		n := s.cells[at].n
+		var key *packed
+		if s.keys == nil {
+			keys = append(keys, []string{hashing.HashKey(int64(id))})
+		} else {
+			k := s.keys[at]
+			if key = &k; !seen[k] {
+				seen[k] = true
+				keys = append(keys, k.unpack())
+			}
+		}
 		s.put(id, key, -n)
 		for _, p := range places(id, len(s.cells)) {
 			queue = append(queue, p)
@@ -152,54 +155,47 @@ func (s *sketch) peel() ([][]string, error) {
 }
 
 // pure tells whether a cell holds one kind of row only, and which.
-func (s *sketch) pure(at int) (id uint64, key []byte, ok bool) {
+func (s *sketch) pure(at int) (id uint64, ok bool) {
 	c := s.cells[at]
-	if c.n == 0 || s.payload != nil && c.n != 1 && c.n != -1 {
-		return 0, nil, false
+	if c.n == 0 || s.keys != nil && c.n != 1 && c.n != -1 {
+		return 0, false
 	}
 	by := inverse(residue(c.n))
 	high, low := mulMod(c.high, by), mulMod(c.low, by)
 	id = high<<32 | low
-	if high>>32 != 0 || low>>32 != 0 || mulMod(c.chk, by) != check(id) {
-		return 0, nil, false
-	}
-	if s.payload == nil {
-		return id, binary.BigEndian.AppendUint64(nil, id), true
-	}
-	key = append([]byte{}, s.payload[at]...)
-	return id, key, true
+	return id, high>>32 == 0 && low>>32 == 0 && mulMod(c.chk, by) == check(id)
 }
 
-func (s *sketch) unpack(id uint64, key []byte) []string {
-	if s.payload == nil {
-		return []string{hashing.HashKey(int64(id))}
-	}
-	return unpackKey(key)
-}
-
-// packKey writes a key into a payload: each part's length and text. nil: it
-// does not fit.
-func packKey(key [][]byte) []byte {
-	b := make([]byte, 0, payloadBytes)
+// pack writes each part's length and text; ok is false where they do not fit.
+func pack(key [][]byte) (k packed, ok bool) {
+	var b [payloadBytes]byte
+	n := 0
 	for _, part := range key {
-		if len(b)+1+len(part) > payloadBytes || len(part) > 200 {
-			return nil
+		if n+1+len(part) > len(b) {
+			return k, false
 		}
-		b = append(b, byte(len(part)+1)) // 0 ends the list
-		b = append(b, part...)
+		b[n] = byte(len(part) + 1) // 0 ends the list
+		n += 1 + copy(b[n+1:], part)
 	}
-	return b[:payloadBytes]
+	for i := range k {
+		k[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return k, true
 }
 
-func unpackKey(b []byte) []string {
+func (k *packed) unpack() []string {
+	var all [payloadBytes]byte
+	for i, w := range k {
+		binary.LittleEndian.PutUint64(all[8*i:], w)
+	}
 	var key []string
-	for len(b) > 0 && b[0] > 0 {
-		n := int(b[0]) - 1
-		if 1+n > len(b) {
-			break // not what packKey made; nothing is found under it
+	for b := all[:]; len(b) > 0 && b[0] > 0; {
+		n := int(b[0])
+		if n > len(b) {
+			break // not what pack made; nothing is found under it
 		}
-		key = append(key, string(b[1:1+n]))
-		b = b[1+n:]
+		key = append(key, string(b[1:n]))
+		b = b[n:]
 	}
 	return key
 }

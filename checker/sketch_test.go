@@ -129,8 +129,8 @@ func TestSketchIsFull(t *testing.T) {
 	}
 }
 
-// TestPackKey: a key comes back as it was, or is refused.
-func TestPackKey(t *testing.T) {
+// TestPackedKey: a key comes back as it was, or is refused.
+func TestPackedKey(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		key := rapid.SliceOfN(rapid.StringN(0, 40, 60), 1, 4).Draw(rt, "key")
 		var parts [][]byte
@@ -138,12 +138,12 @@ func TestPackKey(t *testing.T) {
 		for _, p := range key {
 			parts, size = append(parts, []byte(p)), size+1+len(p)
 		}
-		packed := packKey(parts)
-		if (packed == nil) != (size > payloadBytes) {
-			rt.Fatalf("%q: packed %v", key, packed)
+		k, ok := pack(parts)
+		if ok != (size <= payloadBytes) {
+			rt.Fatalf("%q: packed %t", key, ok)
 		}
-		if packed != nil && !slices.Equal(unpackKey(packed), key) {
-			rt.Fatalf("%q came back as %q", key, unpackKey(packed))
+		if ok && !slices.Equal(k.unpack(), key) {
+			rt.Fatalf("%q came back as %q", key, k.unpack())
 		}
 	})
 }

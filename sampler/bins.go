@@ -76,6 +76,23 @@ func Ends(ctx context.Context, s *postgres.Session, t *pairing.Table, scope post
 	return ends, ok, err
 }
 
+// Ends are the values between which a closed range's leading integers lie; ok is
+// false where an end is open.
+func (r Range) Ends(t *pairing.Table) (ends Step, ok bool) {
+	if r.From == nil || r.To == nil {
+		return ends, false
+	}
+	from, err := strconv.ParseInt(r.From[0], 10, 64)
+	if err != nil {
+		return ends, false
+	}
+	to, err := strconv.ParseInt(r.To[0], 10, 64)
+	if len(t.Key.Columns) == 1 {
+		to-- // the range ends before it
+	}
+	return Step{from, to}, err == nil && from <= to
+}
+
 // Steps divides a step into at most n of about equal width. All of within is in
 // one of them, which ends narrow: those at the ends take what lies outside.
 func (within Step) Steps(ends Step, n int) []Step {
