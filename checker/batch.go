@@ -2,6 +2,8 @@ package checker
 
 import (
 	"context"
+	"sort"
+	"strconv"
 	"sync"
 	"time"
 
@@ -56,24 +58,110 @@ func (r *run) doBatch(ctx context.Context, batch []sampler.Unit) {
 	for _, u := range batch {
 		r.emit(Event{Kind: UnitStarted, Table: u.Table})
 	}
-	if len(batch) > 1 && !tr.differs.Load() && tr.digest.Fingerprint() == batch[0].Fingerprint {
-		if sums, err := r.batchSums(ctx, tr, batch); err == nil {
-			var differing []sampler.Unit
-			for i, u := range batch {
-				if sums[0][i] != sums[1][i] {
-					differing = append(differing, u)
-					continue
-				}
-				r.Fold(Outcome{Unit: u, Compared: true, Source: sums[0][i].Rows, Target: sums[1][i].Rows})
-			}
-			if batch = differing; len(batch) > 0 {
-				tr.differs.Store(true)
-			}
+	if len(batch) > 1 && tr.digest.Fingerprint() == batch[0].Fingerprint {
+		if tr.differs.Load() && tr.alignable(batch[0]) {
+			batch = r.batchSteps(ctx, tr, batch)
+		} else if !tr.differs.Load() {
+			batch = r.batchEqual(ctx, tr, batch)
 		}
 	}
 	for _, u := range batch {
 		r.doOne(ctx, u)
 	}
+}
+
+// batchEqual folds the units of a batch whose digests are equal, and returns
+// the others.
+func (r *run) batchEqual(ctx context.Context, tr *tableRun, batch []sampler.Unit) (left []sampler.Unit) {
+	sums, err := r.batchSums(ctx, tr, batch)
+	if err != nil {
+		return batch
+	}
+	for i, u := range batch {
+		if sums[0][i] != sums[1][i] {
+			left = append(left, u)
+			continue
+		}
+		r.Fold(Outcome{Unit: u, Compared: true, Source: sums[0][i].Rows, Target: sums[1][i].Rows})
+	}
+	if len(left) > 0 {
+		tr.differs.Store(true)
+	}
+	return left
+}
+
+// alignable tells whether steps can end where chunks end: where the key is one
+// integer.
+func (tr *tableRun) alignable(u sampler.Unit) bool {
+	return tr.steppable(u) && len(tr.table.Key.Columns) == 1
+}
+
+// batchSteps looks into all units of a batch at once, for a table that differs
+// all over: the digests of all their steps in one statement, then the rows of
+// those that differ. It folds what was decided and returns the others.
+func (r *run) batchSteps(ctx context.Context, tr *tableRun, batch []sampler.Unit) (left []sampler.Unit) {
+	outs := make([]Outcome, len(batch))
+	all := batch[0] // the whole batch as one unit, to read
+	all.Range.To = batch[len(batch)-1].Range.To
+	each := max(tr.plan.Rows/int64(max(tr.plan.Chunks, 1)), 1)
+	var steps []sampler.Step
+	var of []int // which unit a step is of
+	for i, u := range batch {
+		ends, ok := u.Range.Ends(tr.table)
+		if !ok {
+			return batch
+		}
+		outs[i] = Outcome{Unit: u, Compared: true}
+		for _, s := range ends.Steps(ends, int(min(max(each/stepRows, 1), maxSteps/maxBatch))) {
+			steps, of = append(steps, s), append(of, i)
+		}
+	}
+	sums, err := r.stepSums(ctx, tr, all, steps, each*int64(len(batch)))
+	if err != nil {
+		return batch
+	}
+	var differing []sampler.Step
+	var rows int64
+	differ := make([]bool, len(batch))
+	for n, step := range steps {
+		source, target, i := sums[0][n], sums[1][n], of[n]
+		outs[i].Source += source.Rows
+		outs[i].Target += target.Rows
+		if source != target {
+			differ[i] = true
+			differing, rows = append(differing, step), rows+max(source.Rows, target.Rows)
+		}
+	}
+	if rows > batchRows {
+		return batch // too many at once
+	}
+	tr.differs.Store(len(differing) > 0)
+	err = r.compareRows(ctx, tr, all, differing, rows, func(suspects [][]string) error {
+		return r.settleEach(ctx, tr, suspects, func(key []string) *Outcome { return &outs[unitOf(batch, key)] })
+	})
+	for i := range outs {
+		out := &outs[i]
+		switch {
+		case differ[i] && err != nil: // what was confirmed stays true
+			out.Compared, out.Err = false, reason(ctx, err)
+		case differ[i] && out.Confirmed == 0 && out.Unsettled == 0:
+			left = append(left, out.Unit) // all were cleared: only equal digests prove it
+			continue
+		}
+		r.Fold(*out)
+	}
+	r.watchLosses(err)
+	return left
+}
+
+// unitOf finds the unit of a batch that holds an integer key.
+func unitOf(batch []sampler.Unit, key []string) int {
+	n, _ := strconv.ParseInt(key[0], 10, 64) // printed by a server
+	i := sort.Search(len(batch), func(i int) bool {
+		to, _ := strconv.ParseInt(batch[i].Range.To[0], 10, 64)
+		return n < to
+	})
+	return min(i, len(batch)-1)
 }
 
 // doOne does a unit by itself and folds what comes of it.

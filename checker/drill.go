@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/pgparity/pgparity/hashing"
@@ -28,8 +30,8 @@ import (
 // Memory is bounded by fewRows, batchRows, batchBytes and the sketch's size.
 const (
 	fewRows    = 4096
-	stepRows   = 128
-	maxSteps   = 4096
+	stepRows   = 64
+	maxSteps   = 8192
 	batchRows  = 50_000
 	batchBytes = 8 << 20
 )
@@ -120,7 +122,7 @@ func (r *run) ends(ctx context.Context, tr *tableRun, u sampler.Unit, within sam
 	all := sampler.Step{From: math.MaxInt64, To: math.MinInt64}
 	var mu sync.Mutex
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
-		return r.read(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) error {
+		return r.readAgain(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) error {
 			base := u.Range.Scope(tr.table, db.Side())
 			ends, ok, err := sampler.Ends(ctx, s, tr.table, sampler.StepBins(tr.table, len(base.Args), []sampler.Step{within}).Of(base))
 			if err == nil && ok {
@@ -129,7 +131,7 @@ func (r *run) ends(ctx context.Context, tr *tableRun, u sampler.Unit, within sam
 				all = sampler.Step{From: min(all.From, ends.From), To: max(all.To, ends.To)}
 			}
 			return err
-		}, hashing.IndexOnly...)
+		}, r.read, hashing.IndexOnly...)
 	})
 	return all, err
 }
@@ -151,7 +153,8 @@ func (r *run) stepSums(ctx context.Context, tr *tableRun, u sampler.Unit, steps 
 				mu.Lock()
 				defer mu.Unlock()
 				for i, step := range run.steps {
-					sums[index(db.Side())][at[step]] = part[i]
+					sum := &sums[index(db.Side())][at[step]]
+					*sum = sum.Plus(part[i]) // a step may be read in several pieces
 				}
 				return nil
 			}, err
@@ -253,12 +256,22 @@ func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, a area
 // sketch reads a share of an area into a sketch and returns the keys of the
 // rows that are not the same on both sides; errTooMany when it holds no more.
 func (r *run) sketch(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share) ([][]string, error) {
-	total := newSketch(tr.digest.Keyed())
+	keys, err := r.sketchOf(ctx, tr, u, a, h, smallSketch)
+	if errors.Is(err, errTooMany) {
+		r.sketches.Lock() // one at a time: they are what takes most memory
+		defer r.sketches.Unlock()
+		keys, err = r.sketchOf(ctx, tr, u, a, h, largeSketch)
+	}
+	return keys, err
+}
+
+func (r *run) sketchOf(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share, cells int) ([][]string, error) {
+	total := newSketch(tr.digest.Keyed(), cells)
 	var mu sync.Mutex
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
 		sign := int64(1 - 2*index(db.Side()))
 		return r.readPieces(ctx, tr, db, u, r.piece(tr, u, a, db), pass{op: "sketch", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-			part := newSketch(tr.digest.Keyed())
+			part := newSketch(tr.digest.Keyed(), cells)
 			err := tr.digest.Rows(ctx, s, p.scope(tr, db), h, func(row hashing.Row) error {
 				part.add(row, sign)
 				return nil
@@ -351,48 +364,45 @@ func (r *run) absent(ctx context.Context, tr *tableRun, keys [][]string) ([][]st
 	return left, nil
 }
 
-// rowSet holds rows by key, as many as a batch may.
+// rowSet holds rows' hashes by key, as many as a batch may.
 type rowSet struct {
-	rows  map[string]keyed
+	rows  map[string]int64 // by joinKey
+	parts int              // of a key
 	bytes int
 }
 
-type keyed struct {
-	key  []string
-	hash int64
-}
-
-func newRowSet() *rowSet { return &rowSet{rows: map[string]keyed{}} }
+func newRowSet() *rowSet { return &rowSet{rows: map[string]int64{}} }
 
 // errBatchFull says that a set's keys take more than batchBytes.
 var errBatchFull = errors.New("the keys of a batch take too much memory")
 
 // add takes a row that was read.
 func (s *rowSet) add(row hashing.Row) error {
-	key := make([]string, len(row.Key))
-	for i, part := range row.Key {
-		key[i] = string(part)
-	}
-	return s.put(keyed{key, row.Hash})
+	s.parts = len(row.Key)
+	return s.put(joinKey(row.Key), row.Hash)
 }
 
-func (s *rowSet) put(row keyed) error {
-	k := joinKey(row.key)
-	if _, ok := s.rows[k]; ok {
+func (s *rowSet) put(key string, hash int64) error {
+	n := len(s.rows)
+	s.rows[key] = hash
+	if len(s.rows) == n {
 		return hashing.ErrKeyTwice
 	}
-	s.rows[k] = row
-	s.bytes += len(k)
-	if len(s.rows) > 1 && (s.bytes > batchBytes || len(s.rows) > 2*batchRows) {
+	s.bytes += len(key)
+	if n > 0 && (s.bytes > batchBytes || n > 2*batchRows) {
 		return errBatchFull
 	}
 	return nil
 }
 
-// merge adds another set's rows.
+// merge takes another set's rows, and the set itself where it is the first.
 func (s *rowSet) merge(o *rowSet) error {
-	for _, row := range o.rows {
-		if err := s.put(row); err != nil {
+	if len(s.rows) == 0 {
+		*s = *o
+		return nil
+	}
+	for key, hash := range o.rows {
+		if err := s.put(key, hash); err != nil {
 			return err
 		}
 	}
@@ -402,26 +412,42 @@ func (s *rowSet) merge(o *rowSet) error {
 // differing lists the keys on which two sets do not agree. It empties other.
 func (s *rowSet) differing(other *rowSet) [][]string {
 	var keys [][]string
-	for k, row := range s.rows {
-		if twin, ok := other.rows[k]; !ok || twin.hash != row.hash {
-			keys = append(keys, row.key)
+	parts := max(s.parts, other.parts)
+	for k, hash := range s.rows {
+		if twin, ok := other.rows[k]; !ok || twin != hash {
+			keys = append(keys, splitKey(k, parts))
 		}
 		delete(other.rows, k)
 	}
-	for _, row := range other.rows {
-		keys = append(keys, row.key)
+	for k := range other.rows {
+		keys = append(keys, splitKey(k, parts))
 	}
 	return keys
 }
 
 // joinKey makes one string of a key, so that no two keys make the same.
-func joinKey(key []string) string {
+func joinKey[T string | []byte](key []T) string {
 	if len(key) == 1 {
-		return key[0]
+		return string(key[0])
 	}
 	var b []byte
 	for _, part := range key {
-		b = fmt.Appendf(b, "%d:%s", len(part), part)
+		b = strconv.AppendInt(b, int64(len(part)), 10)
+		b = append(append(b, ':'), part...)
 	}
 	return string(b)
+}
+
+// splitKey undoes joinKey, for a key of so many parts.
+func splitKey(joined string, parts int) []string {
+	if parts == 1 {
+		return []string{joined}
+	}
+	key := make([]string, 0, parts)
+	for joined != "" {
+		size, rest, _ := strings.Cut(joined, ":")
+		n, _ := strconv.Atoi(size) // joinKey wrote it
+		key, joined = append(key, rest[:n]), rest[n:]
+	}
+	return key
 }

@@ -17,7 +17,9 @@ type Event struct {
 	// Findings is the table's confirmed findings so far.
 	Findings int64
 	Verdict  Verdict // TableDone, RunDone
-	Message  string  // a sentence for the log: why a unit failed, what waits
+	// Restored: an earlier run compared the unit (UnitDone).
+	Restored bool
+	Message  string // a sentence for the log: why a unit failed, what waits
 }
 
 // EventKind names a step.

@@ -21,6 +21,7 @@ func (r *run) Fold(o Outcome) {
 	if tr == nil || tr.done[o.Unit.ID()] {
 		return
 	}
+	r.checkpoint(tr, o)
 	tr.done[o.Unit.ID()] = true
 	tr.pending--
 	res := tr.result
@@ -44,7 +45,7 @@ func (r *run) Fold(o Outcome) {
 		tr.strip.mark(o.Unit.Chunk, o)
 	}
 	r.emitLocked(Event{Kind: UnitDone, Table: tr.table.Name, Planned: res.Chunks.Planned, Compared: res.Chunks.Compared,
-		Rows: o.Source, Findings: res.FindingsTotal, Message: o.Err})
+		Rows: o.Source, Findings: res.FindingsTotal, Message: o.Err, Restored: o.restored})
 	if tr.pending == 0 {
 		r.emitLocked(Event{Kind: TableDone, Table: tr.table.Name, Planned: res.Chunks.Planned, Compared: res.Chunks.Compared,
 			Findings: res.FindingsTotal, Verdict: tr.verdict()})

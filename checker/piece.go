@@ -3,7 +3,6 @@ package checker
 import (
 	"context"
 
-	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/sampler"
 )
@@ -17,7 +16,7 @@ type piece interface {
 	// scope is its rows.
 	scope(tr *tableRun, db *postgres.DB) postgres.Scope
 	// cut divides it after about n of its size. ok is false where it cannot be
-	// cut there; then it may be smaller than was thought.
+	// cut there; then head is all of it, which may be less than was thought.
 	cut(ctx context.Context, r *run, tr *tableRun, db *postgres.DB, n int64) (head, tail piece, ok bool, err error)
 }
 
@@ -39,19 +38,30 @@ func (p keyRange) cut(ctx context.Context, r *run, tr *tableRun, db *postgres.DB
 	if tr.table.Key == nil { // nothing to cut by
 		return p, nil, false, nil
 	}
-	var bound []string
-	err = r.read(ctx, db, "cut "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
-		bound, err = p.Range.Bound(ctx, s, tr.table, db.Side(), n)
-		return err
-	}, hashing.IndexOnly...)
-	if postgres.TimedOut(err) && ctx.Err() == nil { // a smaller n may be found in time
-		return p, nil, false, nil
-	}
+	bound, err := r.bound(ctx, tr, db, p.scope(tr, db), n)
 	if err != nil || bound == nil {
+		p.rows = min(p.rows, n)
 		return p, nil, false, err
 	}
-	return keyRange{sampler.Range{From: p.From, To: bound}, n}, keyRange{sampler.Range{From: bound, To: p.To}, max(p.rows-n, 1)}, true, nil
+	return keyRange{sampler.Range{From: p.From, To: bound}, n}, keyRange{sampler.Range{From: bound, To: p.To}, remaining(p.rows, n)}, true, nil
 }
+
+// bound finds the key that comes n rows after the first of a scope, or nil.
+func (r *run) bound(ctx context.Context, tr *tableRun, db *postgres.DB, scope postgres.Scope, n int64) (bound []string, err error) {
+	err = r.readAgain(ctx, db, "cut "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
+		bound, err = sampler.Bound(ctx, s, tr.table, scope, n)
+		return err
+	}, r.read, sampler.InOrder...)
+	if postgres.TimedOut(err) && ctx.Err() == nil { // a smaller n may be found in time
+		return nil, nil
+	}
+	return bound, err
+}
+
+// remaining is how many of some rows, of which n were cut off, are taken to be left:
+// how many there are is an estimate, and statistics that lie must not lead to a
+// statement that reads all that they kept quiet about.
+func remaining(rows, n int64) int64 { return max(rows-n, 8*n) }
 
 // pageRun is a run of the heap's pages, cut by pages, of which there are about
 // as many as pages says.
@@ -99,10 +109,10 @@ func (p binRun) scope(tr *tableRun, db *postgres.DB) postgres.Scope {
 	return b.Of(base)
 }
 
-func (p binRun) cut(_ context.Context, _ *run, _ *tableRun, _ *postgres.DB, n int64) (head, tail piece, ok bool, err error) {
+func (p binRun) cut(ctx context.Context, r *run, tr *tableRun, db *postgres.DB, n int64) (head, tail piece, ok bool, err error) {
 	bins := len(p.ranges) + len(p.steps)
 	if bins < 2 {
-		return p, nil, false, nil
+		return p.cutStep(ctx, r, tr, db, n)
 	}
 	at := min(max(int(n*int64(bins)/max(p.rows, 1)), 1), bins-1)
 	first, second := p, p
@@ -113,6 +123,24 @@ func (p binRun) cut(_ context.Context, _ *run, _ *tableRun, _ *postgres.DB, n in
 	}
 	first.rows = max(p.rows*int64(at)/int64(bins), 1)
 	second.rows = max(p.rows-first.rows, 1)
+	return first, second, true, nil
+}
+
+// cutStep divides the one step that is left by the key, since many rows may have
+// one value of its leading column: their digests add up. A range that is left
+// alone is no piece of its own: its unit is done by itself then.
+func (p binRun) cutStep(ctx context.Context, r *run, tr *tableRun, db *postgres.DB, n int64) (head, tail piece, ok bool, err error) {
+	if len(p.steps) != 1 {
+		return p, nil, false, nil
+	}
+	bound, err := r.bound(ctx, tr, db, p.steps[0].Of(p.within.Scope(tr.table, db.Side()), tr.table), n)
+	if err != nil || bound == nil {
+		p.rows = min(p.rows, n)
+		return p, nil, false, err
+	}
+	first, second := p, p
+	first.within.To, first.rows = bound, n
+	second.within.From, second.rows = bound, remaining(p.rows, n)
 	return first, second, true, nil
 }
 

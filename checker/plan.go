@@ -26,6 +26,7 @@ type tableRun struct {
 	strip       *strip
 	done        map[string]bool // units folded
 	claimed     map[string]bool // rows found more than one way
+	lostClaims  bool            // some of them by a unit that has no checkpoint
 	pending     int             // units without an outcome
 	differs     atomic.Bool     // the unit done last had rows that differ
 	lastBlocked bool            // no index serves the last check
@@ -125,6 +126,9 @@ func (r *run) planTables(ctx context.Context, agree *hashing.Agreement) error {
 			if tr.plan, err = r.o.choose(t, tr.digest); err != nil {
 				return err
 			}
+			if err := r.resumePlan(tr); err != nil {
+				return err
+			}
 		}
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -135,6 +139,9 @@ func (r *run) planTables(ctx context.Context, agree *hashing.Agreement) error {
 		}
 	}
 	err := g.Wait()
+	if err == nil {
+		r.fixPlan(agree)
+	}
 	for _, tr := range r.tables {
 		tr.pending = len(tr.units)
 		tr.result.Chunks.Planned = int64(len(tr.units))
@@ -161,7 +168,11 @@ func (r *run) planTable(ctx context.Context, tr *tableRun) error {
 		return nil
 	}
 	tr.describe()
-	ranges, err := sampler.Cut(ctx, r.source, t, tr.plan)
+	ranges, planned := r.plannedRanges(tr)
+	var err error
+	if !planned {
+		ranges, err = sampler.Cut(ctx, r.source, t, tr.plan)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
@@ -232,7 +243,7 @@ func (r *run) units(check sampler.Check) []sampler.Unit {
 			continue
 		}
 		for _, u := range tr.units {
-			if u.Check == check {
+			if u.Check == check && !tr.done[u.ID()] {
 				units = append(units, u)
 			}
 		}

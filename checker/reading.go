@@ -55,6 +55,20 @@ func (r *run) readAtLength(ctx context.Context, db *postgres.DB, tag string, fn 
 // readFunc is read or readAtLength.
 type readFunc func(ctx context.Context, db *postgres.DB, tag string, fn func(context.Context, *postgres.Session) error, settings ...string) error
 
+// readAgain reads by read or readAtLength, and once more when a standby's replay
+// cancelled it: fn has to be fit for that.
+func (r *run) readAgain(ctx context.Context, db *postgres.DB, tag string, fn func(context.Context, *postgres.Session) error, read readFunc, settings ...string) error {
+	for try := 1; ; try++ {
+		err := read(ctx, db, tag, fn, settings...)
+		if !postgres.Conflicted(err) || try == conflictTries || ctx.Err() != nil {
+			return err
+		}
+		if err := wait(ctx, min(time.Duration(try)*conflictPause, lastPause)); err != nil {
+			return err
+		}
+	}
+}
+
 // bothSides does something on both sides at the same time.
 func (r *run) bothSides(ctx context.Context, do func(context.Context, *postgres.DB) error) error {
 	g, gctx := errgroup.WithContext(ctx)
@@ -78,9 +92,7 @@ func (r *run) readPieces(ctx context.Context, tr *tableRun, db *postgres.DB, u s
 				_ = each.Wait() // the first error is this one
 				return err
 			}
-			if ok {
-				p, rest, more = head, tail, true
-			}
+			p, rest, more = head, tail, ok
 		}
 		each.Go(func() error { return r.readPiece(ectx, tr, db, u, p, how) })
 	}
@@ -106,10 +118,12 @@ func (r *run) fit(tr *tableRun, side postgres.Side, p piece, how pass) int64 {
 	return n
 }
 
-// The retries of a reading that a standby's replay cancelled.
+// The retries of a reading that a standby's replay cancelled. One that it
+// cancels again and again is cut, since a shorter one has better chances.
 const (
-	conflictTries = 20
-	conflictPause = 100 * time.Millisecond
+	conflictTries  = 20
+	conflictPause  = 100 * time.Millisecond
+	conflictsToCut = 3
 )
 
 // errTooLarge is what a reading says of a piece that holds more than it can take.
@@ -127,16 +141,19 @@ func (r *run) readPiece(ctx context.Context, tr *tableRun, db *postgres.DB, u sa
 			if err := wait(ctx, min(time.Duration(try)*conflictPause, lastPause)); err != nil {
 				return err
 			}
+			if try%conflictsToCut != 0 {
+				continue
+			}
+			if head, tail, ok, err := p.cut(ctx, r, tr, db, max(p.size()/2, 1)); err != nil || ok {
+				return r.readBoth(ctx, tr, db, u, head, tail, how, err)
+			}
 		case postgres.TimedOut(err) && r.o.Budget > 0, errors.Is(err, errTooLarge):
 			head, tail, ok, cutErr := r.halve(ctx, tr, db, p, how)
-			switch {
-			case cutErr != nil:
-				return cutErr
-			case ok:
-				if err := r.readPiece(ctx, tr, db, u, head, how); err != nil {
-					return err
-				}
-				return r.readPieces(ctx, tr, db, u, tail, how)
+			switch run, bins := p.(binRun); {
+			case cutErr != nil || ok:
+				return r.readBoth(ctx, tr, db, u, head, tail, how, cutErr)
+			case bins && run.ranges != nil:
+				return err // its unit is read by itself, and cut
 			case postgres.TimedOut(err): // a row, or a page of them, that takes that long
 				return r.readOnce(ctx, tr, db, u, p, how, r.readAtLength)
 			}
@@ -147,18 +164,31 @@ func (r *run) readPiece(ctx context.Context, tr *tableRun, db *postgres.DB, u sa
 	}
 }
 
+// readBoth reads what a piece was cut into, unless the cut failed.
+func (r *run) readBoth(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, head, tail piece, how pass, cutErr error) error {
+	if cutErr != nil {
+		return cutErr
+	}
+	if err := r.readPiece(ctx, tr, db, u, head, how); err != nil {
+		return err
+	}
+	return r.readPieces(ctx, tr, db, u, tail, how)
+}
+
 // readOnce makes one reading of a piece, by read or readAtLength.
 func (r *run) readOnce(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, p piece, how pass, read readFunc) error {
-	began := time.Now()
+	var took time.Duration
 	var keep func() error
 	err := read(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) (err error) {
+		began := time.Now() // the guard and the pool may have kept it waiting
 		keep, err = how.do(ctx, s, p)
+		took = time.Since(began)
 		return err
 	}, settingsFor(p)...)
 	if err != nil {
 		return err
 	}
-	tr.pace(db.Side(), how.op, p).observe(p.size(), time.Since(began))
+	tr.pace(db.Side(), how.op, p).observe(p.size(), took)
 	return keep()
 }
 

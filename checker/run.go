@@ -53,6 +53,9 @@ type Options struct {
 	ShowValues bool
 	HashKeys   bool
 	Strict     bool
+	// Resume is a file for the run's checkpoints; where it holds those of a run
+	// that ended early, this one goes on from them. "" keeps none.
+	Resume string
 	// OnEvent receives the run's events, one at a time; nil for none.
 	OnEvent func(Event)
 }
@@ -74,11 +77,15 @@ type run struct {
 	keys           *keyMask
 	guard          *guard
 	stop           context.CancelCauseFunc
-	losses         int      // readings in a row that lost a side
-	created        []string // tables of the source that were created meanwhile
-	ended          string   // why the run ended early, "" when it did not
+	journal        *journal  // nil keeps no checkpoints
+	began          [2]string // each side's transactions at the first start
+	losses         int       // readings in a row that lost a side
+	lost           bool      // a unit was not compared since a side was lost
+	created        []string  // tables of the source that were created meanwhile
+	ended          string    // why the run ended early, "" when it did not
 
-	mu sync.Mutex // guards tables' counters, losses and OnEvent
+	sketches sync.Mutex // held by whoever has a large sketch
+	mu       sync.Mutex // guards tables' counters, losses and OnEvent
 }
 
 // Run compares two open sides. The error is the operator's mistake (a filter
@@ -100,19 +107,25 @@ func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, 
 		StartedAt:     time.Now().UTC(),
 		Source:        Identify(source), Target: Identify(target),
 	}
+	var err error
+	if r.journal, err = r.openCheckpoints(); err != nil {
+		return nil, err
+	}
 	r.guard = newGuard(o.Guard, source, target, r.emit)
 	r.guard.start(ctx)
 	defer r.guard.stop()
-	err := r.compare(ctx)
+	err = r.compare(ctx)
 	r.guard.stop()
 	for _, sentence := range r.guard.notes() {
 		r.note(sentence)
 	}
 	var mistake *OperatorError
 	if errors.As(err, &mistake) {
+		r.journal.close()
 		return nil, err
 	}
 	r.finish(ctx, err)
+	r.endCheckpoints()
 	return r.result, nil
 }
 
@@ -139,7 +152,7 @@ func Identify(db *postgres.DB) ServerInfo {
 // compare runs all checks. Its error is what kept the run from planning; a
 // unit's failure stays with its table.
 func (r *run) compare(ctx context.Context) error {
-	before := r.writes(ctx)
+	r.began = r.writes(ctx)
 	agree, err := r.prepare(ctx)
 	if err != nil {
 		return err
@@ -147,10 +160,14 @@ func (r *run) compare(ctx context.Context) error {
 	if r.o.has("sequences") {
 		r.checkSequences(ctx)
 	}
+	if err := r.resumeHeader(agree); err != nil {
+		return err
+	}
 	if err := r.planTables(ctx, agree); err != nil {
 		return err
 	}
 	r.emit(Event{Kind: RunPlanned, Planned: r.result.Coverage.ChunksPlanned})
+	r.resumeOutcomes()
 	// Quick answers first: the last rows of every table, then the counts, then
 	// the sample, then a small first chunk of every large table, then all content, the
 	// largest table first.
@@ -162,7 +179,7 @@ func (r *run) compare(ctx context.Context) error {
 	r.work(ctx, rest)
 	r.showValues(ctx)
 	r.checkCatalogs(ctx)
-	r.noteWrites(before, r.writes(ctx))
+	r.noteWrites(r.began, r.writes(ctx))
 	return nil
 }
 
@@ -268,6 +285,7 @@ func (r *run) watchLosses(err error) {
 		r.losses = 0
 		return
 	}
+	r.lost = true
 	if r.losses++; r.losses >= maxLosses {
 		r.stop(fmt.Errorf("stopped: %w", err))
 	}

@@ -30,7 +30,7 @@ type Sampled struct {
 type TableSample struct {
 	Source int64 `json:"source"` // draws that gave a row, the same row counted as often as it was drawn
 	Target int64 `json:"target"`
-	// Whole: the table is so small that all its rows were compared instead.
+	// Whole: all its rows were compared instead, which takes no longer.
 	Whole bool `json:"whole,omitempty"`
 	// Share is as in Sampled, of this table; 0 with Whole.
 	Share float64 `json:"share,omitempty"`
@@ -44,14 +44,16 @@ func (o Options) seeded() Options {
 	return o
 }
 
+// wholeSample is the plan of a table of which no sample is drawn.
+const wholeSample = "all rows, which takes no longer than to draw some"
+
 // samplePlan is how a table is sampled; why is not "" where it cannot be.
 func (o Options) samplePlan(source, target *postgres.DB, t *pairing.Table, keyed bool) (plan, why string) {
-	places := max(sampler.Places(t.Source.Bytes, source.Server().BlockSize), sampler.Places(t.Target.Bytes, target.Server().BlockSize))
 	switch {
 	case !t.Source.Tids || !t.Target.Tids:
 		return "", "its rows cannot be drawn by their place, since it is not stored as heaps alone on both sides"
-	case places <= sampler.Tries(o.SampleRows):
-		return "all rows, since there are few", ""
+	case sampler.WholeIsCheaper(t, o.SampleRows, source.Server().BlockSize, target.Server().BlockSize):
+		return wholeSample, ""
 	case !keyed:
 		return "", "rows that are drawn cannot be looked up on the other side without a key: " + t.KeyReason
 	}
@@ -102,10 +104,15 @@ const (
 
 // doSample compares a random sample of a table: rows drawn on the source, which
 // the target must have, and rows drawn on the target, which the source must
-// have. A table with few rows is compared whole instead.
+// have. A table that is compared whole in less time is.
 func (r *run) doSample(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	if _, why := r.o.samplePlan(r.source, r.target, tr.table, tr.digest.Keyed()); why != "" {
+	switch plan, why := r.o.samplePlan(r.source, r.target, tr.table, tr.digest.Keyed()); {
+	case why != "":
 		return Outcome{}, errors.New("sample: " + why + ": --checks ranges compares it")
+	case plan == wholeSample:
+		out, err := r.doContent(ctx, tr, u)
+		out.Sample = &TableSample{Source: out.Source, Target: out.Target, Whole: true}
+		return out, err
 	}
 	var draws [2]*drawing
 	for i, db := range []*postgres.DB{r.source, r.target} {
@@ -117,11 +124,6 @@ func (r *run) doSample(ctx context.Context, tr *tableRun, u sampler.Unit) (Outco
 		if err != nil {
 			return Outcome{}, err
 		}
-	}
-	if !tr.digest.Keyed() || max(draws[0].Places(), draws[1].Places()) <= sampler.Tries(u.SampleRows) {
-		out, err := r.doContent(ctx, tr, u)
-		out.Sample = &TableSample{Source: out.Source, Target: out.Target, Whole: true}
-		return out, err
 	}
 	out := Outcome{Unit: u, Sample: &TableSample{}}
 	least := int64(u.SampleRows)
@@ -279,7 +281,7 @@ func (r *run) foldSample(tr *tableRun, o Outcome) {
 	}
 	switch {
 	case s.Whole:
-		tr.note("sample: all rows were compared, since there are few")
+		tr.note("sample: all rows were compared, which takes no longer than to draw some")
 	case o.Confirmed > 0 || o.Unsettled > 0:
 		tr.note(drawn + ", not all of which are equal: rows that were not drawn may differ as well")
 	default:
@@ -315,7 +317,7 @@ func (r *run) finishSample() {
 		s.Share = 1
 		s.Sentence = fmt.Sprintf("a random sample was asked for (seed %d), and of no table one was compared", s.Seed)
 	case drawn == 0:
-		s.Sentence = fmt.Sprintf("a random sample was asked for (seed %d), and all rows were compared, since each table sampled has few", s.Seed)
+		s.Sentence = fmt.Sprintf("a random sample was asked for (seed %d), and all rows of each table sampled were compared, which takes no longer", s.Seed)
 	default:
 		s.Sentence = fmt.Sprintf("only a random sample was compared, of each table up to %d rows drawn on each side (seed %d): had at least %s %% of a sampled table's rows differed on either side, this would have been seen with %s %%",
 			s.RowsPerSide, s.Seed, sampler.Percent(s.Share), confidence())

@@ -24,12 +24,12 @@ func sampling(rows int, seed int64, checks ...string) checker.Options {
 	return o
 }
 
-// large makes a table of 6000 rows on some 80 pages: too many places for a
-// sample of 100 rows to try them all.
+// large makes a table of 60000 rows on some 800 pages: to draw 50 or 100 of them
+// is expected to take less time than to read it.
 func large(name, key string) []string {
 	return []string{
 		fmt.Sprintf("CREATE TABLE %s (id integer %s, v text)", name, key),
-		fmt.Sprintf("INSERT INTO %s SELECT g, repeat('v', 70) || g FROM generate_series(1, 6000) AS g", name),
+		fmt.Sprintf("INSERT INTO %s SELECT g, repeat('v', 70) || g FROM generate_series(1, 60000) AS g", name),
 	}
 }
 
@@ -76,12 +76,12 @@ func TestSampleFindsWhatItDraws(t *testing.T) {
 	const rows = 100
 	both := large("t", "PRIMARY KEY")
 	damage := []string{"UPDATE t SET v = 'x' WHERE id % 20 = 1", "DELETE FROM t WHERE id % 20 = 2",
-		"INSERT INTO t SELECT 10000 + g, 'extra' FROM generate_series(1, 300) AS g"}
+		"INSERT INTO t SELECT 100000 + g, 'extra' FROM generate_series(1, 3000) AS g"}
 	kind := func(id string) string {
 		var n int
 		_, _ = fmt.Sscan(id, &n)
 		switch {
-		case n > 10_000:
+		case n > 100_000:
 			return "extra"
 		case n%20 == 1:
 			return "different"
@@ -131,7 +131,7 @@ func TestSampleFindsWhatItDraws(t *testing.T) {
 // TestSampleClaims looks at what a sample of equal tables says for itself.
 func TestSampleClaims(t *testing.T) {
 	both := slices.Concat(large("big", "PRIMARY KEY"), large("bigger", "PRIMARY KEY"), []string{"CREATE TABLE few (id integer PRIMARY KEY)", "INSERT INTO few VALUES (1), (2)",
-		"INSERT INTO bigger SELECT g, 'y' FROM generate_series(6001, 9000) AS g"})
+		"INSERT INTO bigger SELECT g, 'y' FROM generate_series(60001, 90000) AS g"})
 	source, target := pairOf(t, both, nil, nil)
 	res := verify(t, source, target, sampling(100, 42))
 	wantVerdict(t, res, checker.Match, "the whole content was not asked for")
@@ -165,7 +165,7 @@ func TestSampleClaims(t *testing.T) {
 	t.Run("with the content nothing rests on it", func(t *testing.T) {
 		res := verify(t, source, target, sampling(100, 42, "ranges"))
 		wantVerdict(t, res, checker.Match, "sample: the seed was 42")
-		if res.Sampled != nil || res.Tables[0].Plan != "ranges" || res.Coverage.RowsCompared != 15_002 {
+		if res.Sampled != nil || res.Tables[0].Plan != "ranges" || res.Coverage.RowsCompared != 150_002 {
 			t.Errorf("%+v, %+v", res.Sampled, res.Coverage)
 		}
 	})
@@ -174,7 +174,7 @@ func TestSampleClaims(t *testing.T) {
 		o.Pairing.Filter.Tables = []string{"few"}
 		res := verify(t, source, target, o)
 		wantVerdict(t, res, checker.Match, "")
-		if res.Sampled.Share != 0 || !strings.Contains(res.Sampled.Sentence, "all rows were compared") {
+		if res.Sampled.Share != 0 || !strings.Contains(res.Sampled.Sentence, "all rows of each table sampled were compared") {
 			t.Errorf("%+v", res.Sampled)
 		}
 	})
@@ -200,17 +200,17 @@ func TestSampleOfFewRows(t *testing.T) {
 // otherwise on the target.
 func TestSampleOfPartitions(t *testing.T) {
 	root := "CREATE TABLE t (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id)"
-	fill := "INSERT INTO t SELECT g, repeat('v', 70) || g FROM generate_series(1, 6000) AS g"
-	source := pgcluster.Shared(t, 15).TestDB(t, root, "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (500)",
-		"CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (500) TO (9000)", fill)
-	target := pgcluster.Shared(t, 18).TestDB(t, root, "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (4000)",
-		"CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (4000) TO (9000)", fill, "UPDATE t SET v = 'b' WHERE id BETWEEN 400 AND 1000", "DELETE FROM t WHERE id > 5500")
+	fill := "INSERT INTO t SELECT g, repeat('v', 70) || g FROM generate_series(1, 60000) AS g"
+	source := pgcluster.Shared(t, 15).TestDB(t, root, "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (5000)",
+		"CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (5000) TO (90000)", fill)
+	target := pgcluster.Shared(t, 18).TestDB(t, root, "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (40000)",
+		"CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (40000) TO (90000)", fill, "UPDATE t SET v = 'b' WHERE id BETWEEN 4000 AND 10000", "DELETE FROM t WHERE id > 55000")
 	res := verify(t, source, target, sampling(100, 5))
 	wantVerdict(t, res, checker.Mismatch, "rows differ")
 	for _, f := range res.Tables[0].Findings {
 		var id int
 		_, _ = fmt.Sscan(f.Key["id"], &id)
-		if want := map[bool]string{true: "different", false: "missing"}[id <= 1000]; f.Kind != want || id < 400 || id > 1000 && id <= 5500 {
+		if want := map[bool]string{true: "different", false: "missing"}[id <= 10_000]; f.Kind != want || id < 4000 || id > 10_000 && id <= 55_000 {
 			t.Errorf("found %+v", f)
 		}
 	}
@@ -260,7 +260,7 @@ func TestSampleOfEmptyPages(t *testing.T) {
 		wantVerdict(t, res, checker.Unproven, "no row was found in 2000 places")
 	})
 	t.Run("few rows on many pages", func(t *testing.T) {
-		source, target := pairOf(t, append(slices.Clone(both), "DELETE FROM t WHERE id % 200 > 0"), nil, nil)
+		source, target := pairOf(t, append(slices.Clone(both), "DELETE FROM t WHERE id % 40 > 0"), nil, nil)
 		res := verify(t, source, target, sampling(100, 1))
 		wantVerdict(t, res, checker.Match, "")
 		if s := res.Tables[0].Sample; s.Source >= 100 || s.Source < 1 || s.Share != sampler.Share(min(s.Source, s.Target)) || res.Sampled.Share != s.Share {
@@ -275,7 +275,7 @@ func TestSampleSeesCorruptIndex(t *testing.T) {
 	both := large("t", "PRIMARY KEY")
 	source, target := pairOf(t, both, []string{
 		"UPDATE pg_index SET indisready = false WHERE indrelid = 't'::regclass",
-		"INSERT INTO t SELECT g, repeat('v', 70) || g FROM generate_series(6001, 12000) AS g",
+		"INSERT INTO t SELECT g, repeat('v', 70) || g FROM generate_series(60001, 120000) AS g",
 		"UPDATE pg_index SET indisready = true WHERE indrelid = 't'::regclass",
 	}, nil)
 	res := verify(t, source, target, sampling(100, 1))
@@ -284,7 +284,7 @@ func TestSampleSeesCorruptIndex(t *testing.T) {
 
 // TestSampleNamesEachRowOnce where other checks find the same.
 func TestSampleNamesEachRowOnce(t *testing.T) {
-	source, target := pairOf(t, large("t", "PRIMARY KEY"), nil, []string{"UPDATE t SET v = 'x' WHERE id > 5000"})
+	source, target := pairOf(t, large("t", "PRIMARY KEY"), nil, []string{"UPDATE t SET v = 'x' WHERE id > 59000"})
 	o := sampling(300, 1, "last", "ranges")
 	o.Last = 50
 	res := verify(t, source, target, o)

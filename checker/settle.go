@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"sync"
-	"time"
 
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
@@ -23,9 +22,14 @@ const (
 
 // settle rechecks suspects and adds what is confirmed to the outcome.
 func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Outcome) error {
+	return r.settleEach(ctx, tr, keys, func([]string) *Outcome { return out })
+}
+
+// settleEach rechecks suspects of several units; of tells whose a key is.
+func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of func(key []string) *Outcome) error {
 	look := func(ctx context.Context, side postgres.Side, keys [][]string) ([]hashing.State, error) {
 		if !tr.digest.Keyed() {
-			return r.lookCopies(ctx, tr, r.db(side), out.Unit, keys)
+			return r.lookCopies(ctx, tr, r.db(side), of(keys[0]).Unit, keys)
 		}
 		return r.look(ctx, tr, r.db(side), keys)
 	}
@@ -37,9 +41,11 @@ func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Ou
 		n := min(batch, len(keys))
 		confirmed, unsettled, err := Recheck(ctx, keys[:n], r.o.Settle, look)
 		for _, s := range confirmed {
-			r.addFinding(tr, out, s)
+			r.addFinding(tr, of(s.Key), s)
 		}
-		out.Unsettled += int64(len(unsettled))
+		for _, s := range unsettled {
+			of(s.Key).Unsettled++
+		}
 		if err != nil {
 			return err
 		}
@@ -75,19 +81,12 @@ func (r *run) look(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]
 // lookAtOnce reads rows by key in one statement; one that a standby's replay
 // cancelled is made again.
 func (r *run) lookAtOnce(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]string, read readFunc) ([]hashing.State, error) {
-	for try := 1; ; try++ {
-		var states []hashing.State
-		err := read(ctx, db, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
-			states, err = tr.digest.Lookup(ctx, s, db.Side(), keys)
-			return err
-		}, hashing.IndexOnly...)
-		if !postgres.Conflicted(err) || try == conflictTries || ctx.Err() != nil {
-			return states, err
-		}
-		if err := wait(ctx, min(time.Duration(try)*conflictPause, lastPause)); err != nil {
-			return nil, err
-		}
-	}
+	var states []hashing.State
+	err := r.readAgain(ctx, db, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
+		states, err = tr.digest.Lookup(ctx, s, db.Side(), keys)
+		return err
+	}, read, hashing.IndexOnly...)
+	return states, err
 }
 
 // lookCopies counts how often rows without a key are there on one side.
@@ -129,8 +128,12 @@ func (r *run) addFinding(tr *tableRun, out *Outcome, s *Suspect) {
 		key = s.target.Key
 	}
 	twoSpellings := s.source.Present && s.target.Present && joinKey(s.source.Key) != joinKey(s.target.Key)
-	if !r.claim(tr, joinKey(key), twoSpellings || out.Unit.Check == sampler.CheckLast || out.Unit.Check == sampler.CheckSample) {
+	quick := out.Unit.Check == sampler.CheckLast || out.Unit.Check == sampler.CheckSample
+	if !r.claim(tr, joinKey(key), twoSpellings || quick) {
 		return
+	}
+	if quick {
+		out.claimed = append(out.claimed, joinKey(key))
 	}
 	out.Total++
 	if len(out.Findings) < r.o.MaxDiffs {

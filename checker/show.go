@@ -26,8 +26,11 @@ type KeyPart struct{ Name, Value string }
 // RowColumn is one column of a row. A value is nil where it is NULL, where
 // the row is not there and where that side has no such column.
 type RowColumn struct {
-	Name           string
-	Source, Target *string // as the server prints it under the pinned settings
+	Name string
+	// As the server prints it under the pinned settings. A value of more than
+	// 100,000 characters (fewer in a table of more than 32 columns) is cut, and
+	// ends in a mark that tells its size.
+	Source, Target *string
 	// Compared: both sides hashed it, and Differs is what the hashes say.
 	Compared, Differs bool
 	// Why says why it was not compared, "" when it was.
@@ -181,7 +184,7 @@ func cutName(given string, names []string) (name, value string, ok bool) {
 // reading of one side for Show.
 type sideRow struct {
 	state  hashing.State
-	values map[string]*string
+	values map[string]*hashing.Value
 }
 
 func readPair(ctx context.Context, source, target *postgres.DB, d *hashing.Digest, t *pairing.Table, parts []KeyPart) (*RowPair, error) {
@@ -201,8 +204,7 @@ func readPair(ctx context.Context, source, target *postgres.DB, d *hashing.Diges
 		differing = d.Differing(rows[0].state, rows[1].state)
 	}
 	for _, name := range columnNames(t) {
-		c := RowColumn{Name: name, Source: rows[0].values[name], Target: rows[1].values[name]}
-		c.Why = whyUncompared(d, t, name)
+		c := RowColumn{Name: name, Why: whyUncompared(d, t, name)}
 		if c.Why == "" {
 			c.Compared, c.Differs = true, slices.Contains(differing, name)
 		}
@@ -213,6 +215,7 @@ func readPair(ctx context.Context, source, target *postgres.DB, d *hashing.Diges
 		if c.Why == "missing on the target" {
 			c.Differs = true
 		}
+		c.Source, c.Target = excerpts(rows[0].values[name], rows[1].values[name], c.Differs)
 		p.Columns = append(p.Columns, c)
 	}
 	return p, nil
@@ -256,7 +259,7 @@ func whyUncompared(d *hashing.Digest, t *pairing.Table, name string) string {
 
 // readSide reads a row's hashes and its values in one transaction.
 func readSide(ctx context.Context, db *postgres.DB, d *hashing.Digest, t *pairing.Table, key []string) (sideRow, error) {
-	row := sideRow{values: map[string]*string{}}
+	row := sideRow{values: map[string]*hashing.Value{}}
 	side := db.Side()
 	err := db.Read(ctx, "show "+t.Name, func(ctx context.Context, s *postgres.Session) error {
 		states, err := d.Lookup(ctx, s, side, [][]string{key})
@@ -269,20 +272,11 @@ func readSide(ctx context.Context, db *postgres.DB, d *hashing.Digest, t *pairin
 			scope = scope.And(k.Is(side, fmt.Sprintf("$%d", i+1)), key[i])
 		}
 		columns := t.On(side).Columns
-		refs := make([]string, len(columns))
-		for i, c := range columns {
-			refs[i] = "t." + postgres.Ident(c.Name)
+		values, err := hashing.ReadValues(ctx, s, columns, scope, shown)
+		for i, v := range values {
+			row.values[columns[i].Name] = v
 		}
-		st := postgres.Statement{SQL: "SELECT " + strings.Join(refs, ", ") + "\n" + scope.Clause() + "\nLIMIT 1", Args: scope.Args}
-		return s.Each(ctx, st, func(r postgres.Row) error {
-			for i, c := range columns {
-				if !r.Null(i) {
-					text := r.Text(i)
-					row.values[c.Name] = &text
-				}
-			}
-			return nil
-		})
+		return err
 	}, hashing.IndexOnly...)
 	return row, err
 }

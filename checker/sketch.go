@@ -38,17 +38,19 @@ type packed [payloadBytes / 8]uint64
 const (
 	// prime is 2^61-1.
 	prime = 1<<61 - 1
-	// sketchCells is a multiple of 3: each third has one cell of a row. Rows
-	// that differ make two entries, and four in five cells can be used.
-	sketchCells = 3 << 13
+	// The sizes of sketches, multiples of 3: each third has one cell of a row.
+	// Rows that differ make two entries, and four in five cells can be used. The
+	// small one stays in a core's cache and is tried first.
+	smallSketch = 3 << 11
+	largeSketch = 3 << 14
 	// payloadBytes is the longest key that a sketch carries, with its length.
 	payloadBytes = 64
 )
 
-func newSketch(keyed bool) *sketch {
-	s := &sketch{cells: make([]cell, sketchCells)}
+func newSketch(keyed bool, cells int) *sketch {
+	s := &sketch{cells: make([]cell, cells)}
 	if keyed {
-		s.keys = make([]packed, sketchCells)
+		s.keys = make([]packed, cells)
 	}
 	return s
 }

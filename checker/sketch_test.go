@@ -42,9 +42,9 @@ func TestSketchTellsTheDifference(t *testing.T) {
 			}
 			want = append(want, k)
 		}
-		total := newSketch(true)
+		total := newSketch(true, smallSketch)
 		for i, rows := range sides {
-			parts := []*sketch{newSketch(true), newSketch(true)}
+			parts := []*sketch{newSketch(true, smallSketch), newSketch(true, smallSketch)}
 			n := 0
 			for _, r := range rows {
 				parts[n%2].add(hashing.Row{Key: [][]byte{[]byte(r.key[0]), []byte(r.key[1])}, Hash: r.hash}, int64(1-2*i))
@@ -72,7 +72,7 @@ func TestSketchTellsTheDifference(t *testing.T) {
 // TestSketchCountsCopies: without a key, rows differ when their counts do.
 func TestSketchCountsCopies(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s, want := newSketch(false), []string{}
+		s, want := newSketch(false, smallSketch), []string{}
 		for _, hash := range rapid.SliceOfNDistinct(rapid.Int64(), 0, 200, rapid.ID).Draw(rt, "hashes") {
 			source := rapid.IntRange(0, 5).Draw(rt, "source")
 			target := rapid.OneOf(rapid.Just(source), rapid.IntRange(0, 5)).Draw(rt, "target")
@@ -106,7 +106,7 @@ func TestSketchCountsCopies(t *testing.T) {
 // rather than tell a part of it.
 func TestSketchIsFull(t *testing.T) {
 	fill := func(rows int) ([][]string, error) {
-		s := newSketch(true)
+		s := newSketch(true, smallSketch)
 		for i := range rows {
 			key := [][]byte{[]byte(fmt.Sprint("key ", i))}
 			s.add(hashing.Row{Key: key, Hash: int64(i) * 7919}, 1)
@@ -114,15 +114,15 @@ func TestSketchIsFull(t *testing.T) {
 		}
 		return s.peel()
 	}
-	if keys, err := fill(sketchCells / 3); err != nil || len(keys) != sketchCells/3 {
-		t.Errorf("%d rows, %v; want %d", len(keys), err, sketchCells/3)
+	if keys, err := fill(smallSketch / 3); err != nil || len(keys) != smallSketch/3 {
+		t.Errorf("%d rows, %v; want %d", len(keys), err, smallSketch/3)
 	}
-	for _, n := range []int{sketchCells / 2, sketchCells, 10 * sketchCells} {
+	for _, n := range []int{smallSketch / 2, smallSketch, 10 * smallSketch} {
 		if keys, err := fill(n); err == nil {
 			t.Errorf("%d differing rows: %d told", n, len(keys))
 		}
 	}
-	s := newSketch(true)
+	s := newSketch(true, smallSketch)
 	s.add(hashing.Row{Key: [][]byte{[]byte(strings.Repeat("k", payloadBytes))}}, 1)
 	if _, err := s.peel(); err == nil {
 		t.Error("a key that does not fit was lost")

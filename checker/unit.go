@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
@@ -23,6 +22,9 @@ type Outcome struct {
 	Unsettled      int64        // suspects that no reading settled
 	Sample         *TableSample // what the sample check drew
 	Err            string       // why not compared
+
+	claimed  []string // rows that no later unit is to count again
+	restored bool     // an earlier run compared it
 }
 
 var errStale = errors.New("the unit was planned for other columns or forms: plan again")
@@ -56,28 +58,22 @@ func index(side postgres.Side) int {
 }
 
 func (r *run) doCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	var counts [2]int64
-	var mu sync.Mutex
-	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
-		return r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "count", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-			var n int64
+	var counts [2]hashing.Sum
+	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
+		counts[index(db.Side())], err = r.addUp(ctx, tr, db, u, "count", func(ctx context.Context, s *postgres.Session, p piece) (sum hashing.Sum, err error) {
 			scope := p.scope(tr, db)
-			err := s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + scope.Clause(), Args: scope.Args}, func(row postgres.Row) error {
-				n = row.Int(0)
+			err = s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + scope.Clause(), Args: scope.Args}, func(row postgres.Row) error {
+				sum = hashing.Sum{Rows: row.Int(0), Hash: "0"}
 				return nil
 			})
-			return func() error {
-				mu.Lock()
-				defer mu.Unlock()
-				counts[index(db.Side())] += n
-				return nil
-			}, err
-		}})
+			return sum, err
+		})
+		return err
 	})
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Unit: u, Compared: true, Source: counts[0], Target: counts[1]}, nil
+	return Outcome{Unit: u, Compared: true, Source: counts[0].Rows, Target: counts[1].Rows}, nil
 }
 
 // resums is how often a unit whose digests differ, though no row of it does,
@@ -129,22 +125,11 @@ func (tr *tableRun) steppable(u sampler.Unit) bool {
 
 // sums reads the digest of a unit on both sides.
 func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit) (sums [2]hashing.Sum, err error) {
-	var mu sync.Mutex
-	err = r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
-		whole := r.whole(tr, u, db)
-		return r.readPieces(ctx, tr, db, u, whole, pass{op: "sum", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-			sum, err := tr.digest.Sum(ctx, s, p.scope(tr, db))
-			return func() error {
-				mu.Lock()
-				defer mu.Unlock()
-				total := &sums[index(db.Side())]
-				*total = total.Plus(sum)
-				if db.Side() == postgres.Source && p.size() < whole.size() {
-					r.emit(Event{Kind: PieceDone, Table: tr.table.Name, Rows: sum.Rows})
-				}
-				return nil
-			}, err
-		}})
+	err = r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
+		sums[index(db.Side())], err = r.addUp(ctx, tr, db, u, "sum", func(ctx context.Context, s *postgres.Session, p piece) (hashing.Sum, error) {
+			return tr.digest.Sum(ctx, s, p.scope(tr, db))
+		})
+		return err
 	})
 	return sums, err
 }
@@ -155,12 +140,11 @@ func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit) (sums [2]h
 func (r *run) doLast(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	rows := [2]*rowSet{newRowSet(), newRowSet()}
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
-		read := newRowSet()
-		err := r.readAtLength(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) error {
+		return r.readAgain(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) error {
+			read := newRowSet()
+			rows[index(db.Side())] = read
 			return tr.digest.Last(ctx, s, db.Side(), u.Last, u.LastBy, read.add)
-		})
-		rows[index(db.Side())] = read
-		return err
+		}, r.readAtLength, sampler.InOrder...)
 	})
 	if err != nil {
 		return Outcome{}, err

@@ -3,10 +3,55 @@ package checker
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 )
+
+// What of a row's values goes into a report, in characters: of a finding, and
+// of the one row that `pgparity show` shows.
+var (
+	reported = hashing.Excerpt{Long: 2000, Row: 64_000, Short: 100}
+	shown    = hashing.Excerpt{Long: 100_000, Row: 3_200_000, Short: 2000}
+)
+
+// excerpts are the texts of a column's two values. One that was cut ends in a
+// mark with the size of the whole: "… (104,857,600 bytes)". Two that differ
+// behind the cut alone would look the same: then the target's mark says so.
+func excerpts(source, target *hashing.Value, differ bool) (s, t *string) {
+	s, t = excerpt(source, ""), excerpt(target, "")
+	if differ && s != nil && t != nil && *s == *t && target.Bytes > 0 {
+		t = excerpt(target, "; differs behind this")
+	}
+	return s, t
+}
+
+func excerpt(v *hashing.Value, remark string) *string {
+	if v == nil {
+		return nil
+	}
+	text := v.Text
+	if v.Bytes > 0 {
+		text += "… (" + thousands(v.Bytes) + " bytes" + remark + ")"
+	}
+	return &text
+}
+
+// thousands writes a number in groups of three digits.
+func thousands(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}
 
 // showValues adds the differing columns' values to the listed findings, where
 // --show-values asks for them.
@@ -32,10 +77,10 @@ func (r *run) addValues(ctx context.Context, tr *tableRun, f *Finding) error {
 			key = append(key, f.Key[k.Name])
 		}
 	}
-	var rows [2][]*string
+	var rows [2][]*hashing.Value
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
 		return r.readAtLength(ctx, db, "values "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
-			rows[index(db.Side())], err = tr.digest.Values(ctx, s, db.Side(), key)
+			rows[index(db.Side())], err = tr.digest.Values(ctx, s, db.Side(), key, reported)
 			return err
 		})
 	})
@@ -50,13 +95,14 @@ func (r *run) addValues(ctx context.Context, tr *tableRun, f *Finding) error {
 		if len(wanted) > 0 && !wanted[c.Name] || r.o.HashKeys && tr.inKey(c.Name) {
 			continue
 		}
+		var sides [2]*hashing.Value
+		for n, row := range rows {
+			if row != nil {
+				sides[n] = row[i]
+			}
+		}
 		v := ColumnValues{Name: c.Name}
-		if rows[0] != nil {
-			v.Source = rows[0][i]
-		}
-		if rows[1] != nil {
-			v.Target = rows[1][i]
-		}
+		v.Source, v.Target = excerpts(sides[0], sides[1], wanted[c.Name])
 		f.Values = append(f.Values, v)
 	}
 	return nil

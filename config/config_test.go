@@ -75,6 +75,7 @@ func TestLoadFile(t *testing.T) {
 		"public.orders": {LastBy: "created_at"},
 		"public.lines":  {Key: []string{"order_no", "line_no"}},
 	}
+	shop.Resume, stock.Resume = "state/shop.journal", "state/stock.journal"
 	stock.Reports = []Report{{"json", "reports/stock.json"}, {"junit", "reports/stock.xml"}}
 	if diff := cmp.Diff([]Pair{shop, stock}, got); diff != "" {
 		t.Error(diff)
@@ -195,6 +196,15 @@ func TestMistakes(t *testing.T) {
 		"{pair} without a name": {Input{Flags: flags(map[string][]string{"report": {"json={pair}.json"}})}, []string{
 			"--report: has {pair} in a file name, and the pair has no name; names come from a configuration file",
 		}},
+		"one file of checkpoints for two pairs": {Input{Config: []byte(two), Flags: map[string][]string{"resume": {"x"}}}, []string{
+			"--resume: names a file that a report or another pair writes to; put {pair} into the file name",
+		}},
+		"checkpoints over a report": {Input{Flags: flags(map[string][]string{"report": {"json=./x"}, "resume": {"x"}})}, []string{
+			"--resume: names a file that a report or another pair writes to; put {pair} into the file name",
+		}},
+		"{pair} in a file of checkpoints without a name": {Input{Flags: flags(map[string][]string{"resume": {"{pair}"}})}, []string{
+			"--resume: has {pair} in the file name, and the pair has no name; names come from a configuration file",
+		}},
 		"variables and password files": {Input{ConfigPath: "c.yaml", ReadFile: noFiles, Config: []byte(`version: 1
 pairs:
 - name: a
@@ -310,7 +320,7 @@ func TestPairsShareNothing(t *testing.T) {
 func TestOptionsHash(t *testing.T) {
 	out := map[string]bool{"Name": true, "Source": true, "Target": true, "Reports": true,
 		"Concurrency": true, "Settle": true, "Timeout": true, "StatementTimeout": true, "Budget": true,
-		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true}
+		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true, "Resume": true}
 	plain := Default().OptionsHash()
 	if len(plain) != 16 || plain != Default().OptionsHash() {
 		t.Errorf("got %q", plain)

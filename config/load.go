@@ -237,7 +237,7 @@ func (l *loader) complete(from []filePair, defaults layer) []Pair {
 	for _, f := range from {
 		p := Default()
 		p.Name = f.name
-		var reportsAt origin
+		var reportsAt, resumeAt origin
 		for _, settings := range []layer{defaults, f.settings, l.environ, l.flags} {
 			for _, o := range l.table {
 				s, given := settings[o.Key]
@@ -247,11 +247,15 @@ func (l *loader) complete(from []filePair, defaults layer) []Pair {
 				if given && o.kind == kindReports {
 					reportsAt = s.at
 				}
+				if given && o.Key == "resume" {
+					resumeAt = s.at
+				}
 			}
 		}
 		p.Source = l.connect("source", f, p.Source)
 		p.Target = l.connect("target", f, p.Target)
 		l.reportPaths(&p, reportsAt, writes)
+		l.resumePath(&p, resumeAt, writes)
 		pairs = append(pairs, p)
 	}
 	return pairs
@@ -285,6 +289,24 @@ func (l *loader) reportPaths(p *Pair, at origin, writes map[string]bool) {
 		}
 		writes[filepath.Clean(r.Path)] = true
 	}
+}
+
+// resumePath fills in the pair's name and sees that the file of checkpoints is
+// no other pair's, nor a report.
+func (l *loader) resumePath(p *Pair, at origin, writes map[string]bool) {
+	if strings.Contains(p.Resume, "{pair}") && p.Name == "" {
+		l.m.add(at, "has {pair} in the file name, and the pair has no name; names come from a configuration file")
+		return
+	}
+	if p.Resume = strings.ReplaceAll(p.Resume, "{pair}", p.Name); p.Resume == "" {
+		return
+	}
+	file := filepath.Clean(p.Resume)
+	if writes[file] {
+		l.m.add(at, "names a file that a report or another pair writes to; put {pair} into the file name")
+		return
+	}
+	writes[file] = true
 }
 
 func readFile(name string) ([]byte, error) {

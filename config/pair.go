@@ -62,6 +62,7 @@ type Pair struct {
 
 	PerTable map[string]Table // by unquoted schema.table
 	Reports  []Report         // no two with the same path
+	Resume   string           // file of checkpoints, of no other use; "" = none
 }
 
 // Table is what is set for one table in per_table.
@@ -100,7 +101,7 @@ func Default() Pair {
 // the same hash plan the same work on the same databases. It is the first 16
 // hex digits of a SHA-256. Left out are the connections, because a hash of a
 // short password can be guessed and the servers are identified in the result
-// anyway, the report paths, and what only sets the pace: concurrency, settle,
+// anyway, the paths of reports and checkpoints, and what only sets the pace: concurrency, settle,
 // the timeouts and what holds the run back.
 func (p Pair) OptionsHash() string {
 	h := sha256.New()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,6 +66,22 @@ func Agree(ctx context.Context, source, target *postgres.DB, tables []*pairing.T
 		a.outer = outerMD5
 	}
 	return a, nil
+}
+
+// Seeds is the run's secret in hex. Who knows it can make rows that differ and
+// hash alike.
+func (a *Agreement) Seeds() string { return fmt.Sprintf("%016x%016x", a.run[0], a.run[1]) }
+
+// Reseed takes the seeds of an earlier agreement, so that what is read from now
+// on adds up with what was read then. Digests that were made before keep their
+// fingerprints and lose their meaning: call it before Digest.
+func (a *Agreement) Reseed(seeds string) error {
+	secret, err := hex.DecodeString(seeds)
+	if err != nil || len(secret) != 16 {
+		return errors.New("seeds are 32 hex digits")
+	}
+	a.run[0], a.run[1] = binary.BigEndian.Uint64(secret[:8]), binary.BigEndian.Uint64(secret[8:])
+	return nil
 }
 
 // formsFor lists every form that the tables could use, each once.

@@ -68,13 +68,18 @@ func (d *Digest) streamEach(ctx context.Context, s *postgres.Session, scope post
 	h := d.agree.hasher(len(d.Columns))
 	row := streamedRow{hashes: make([]int64, len(d.Columns)), lead: make([]string, len(lead)), Row: Row{Key: make([][]byte, len(d.keys))}}
 	key := make([]int64, len(d.keys))
-	return s.Each(ctx, d.streamStatement(scope, tail, lead...), func(r postgres.Row) error {
+	widest, err := d.widest(ctx, s, scope, tail)
+	if err != nil {
+		return err
+	}
+	return s.EachWide(ctx, d.streamStatement(scope, tail, lead...), widest, func(r postgres.Row) error {
 		for i := range lead {
 			row.lead[i] = r.Text(i)
 		}
 		for i := range d.Columns {
 			row.hashes[i] = h.value(i, r.Bytes(first+i))
 		}
+		defer clear(row.Key) // the key alone would keep the whole row in memory
 		row.Hash = h.combine(h.row, row.hashes)
 		if !d.Keyed() {
 			row.share = uint64(row.Hash)
@@ -87,6 +92,41 @@ func (d *Digest) streamEach(ctx context.Context, s *postgres.Session, scope post
 		row.share = uint64(h.combine(h.key, key))
 		return fn(row)
 	})
+}
+
+// maxExpansion is about how much smaller the server may store a value than it
+// is: pglz makes one byte of up to 90.
+const maxExpansion = 100
+
+// widest is about how many bytes the widest row of a scope takes, or more; 0
+// where the table stores nothing out of line, so that no row is large. It does
+// not fetch what is stored out of line.
+func (d *Digest) widest(ctx context.Context, s *postgres.Session, scope postgres.Scope, tail string) (int64, error) {
+	if d.table.On(s.Side()).ToastBytes == 0 {
+		return 0, nil
+	}
+	var widest int64
+	err := s.Each(ctx, postgres.Statement{SQL: d.widestSQL(scope, tail), Args: scope.Args}, func(r postgres.Row) error {
+		widest = r.Int(0)
+		return nil
+	})
+	return widest, err
+}
+
+func (d *Digest) widestSQL(scope postgres.Scope, tail string) string {
+	var sizes []string
+	for _, c := range d.Columns {
+		ref := c.pair.Ref()
+		switch typ, _, _ := unwrap(c.pair); {
+		case typ.BuiltIn && (typ.Name == "text" || typ.Name == "varchar" || typ.Name == "bpchar" || typ.Name == "bytea"):
+			sizes = append(sizes, "pg_catalog.octet_length("+ref+")")
+		case typ.Kind != 'e' && (!typ.BuiltIn || extended[typ.Name].sql == ""):
+			sizes = append(sizes, fmt.Sprintf("%d::pg_catalog.int8 OPERATOR(pg_catalog.*) pg_catalog.pg_column_size(%s)", maxExpansion, ref))
+		}
+	}
+	// A sum in a subselect: 1600 terms in a chain would hit the stack limit.
+	return "SELECT coalesce(pg_catalog.max(w.bytes), 0)::pg_catalog.int8\nFROM (SELECT (SELECT pg_catalog.sum(v.n) FROM pg_catalog.unnest(ARRAY[" +
+		strings.Join(sizes, ", ") + "]::pg_catalog.int8[]) AS v(n)) AS bytes\n" + scope.Clause() + tail + ") AS w"
 }
 
 func (d *Digest) streamStatement(scope postgres.Scope, tail string, lead ...string) postgres.Statement {

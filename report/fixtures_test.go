@@ -180,7 +180,7 @@ func sampledResult() *checker.Result {
 		t.Plan, t.Rows, t.Chunks = "sample", checker.RowCounts{}, checker.ChunkCounts{Planned: 1, Compared: 1}
 	}
 	r.Tables[0].Sample = &checker.TableSample{Source: 48_210, Target: 48_210, Whole: true}
-	r.Tables[0].Notes = []string{"sample: all rows were compared, since there are few"}
+	r.Tables[0].Notes = []string{"sample: all rows were compared, which takes no longer than to draw some"}
 	r.Tables[1].Sample = &checker.TableSample{Source: 19_400, Target: 19_002, Share: 0.00036347}
 	r.Tables[1].Notes = []string{"sample: 19400 rows drawn on the source and 19002 on the target, none differs: if at least 0.037 % of the rows of a side differed, this would have been seen with 99.9 %"}
 	r.Coverage.ChunksPlanned, r.Coverage.ChunksCompared, r.Coverage.RowsCompared = 2, 2, 67_610

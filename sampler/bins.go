@@ -65,6 +65,12 @@ func StepBins(t *pairing.Table, params int, steps []Step) postgres.Bins {
 	}
 }
 
+// Of narrows a scope of the table to the step's rows.
+func (within Step) Of(scope postgres.Scope, t *pairing.Table) postgres.Scope {
+	lead := t.Key.Columns[0].Ref()
+	return scope.And(fmt.Sprintf("%s OPERATOR(pg_catalog.>=) '%d'::pg_catalog.int8 AND %s OPERATOR(pg_catalog.<=) '%d'::pg_catalog.int8", lead, within.From, lead, within.To))
+}
+
 // Ends reads the least and the greatest value of the key's leading integer
 // column in a scope; ok is false where there is no row.
 func Ends(ctx context.Context, s *postgres.Session, t *pairing.Table, scope postgres.Scope) (ends Step, ok bool, err error) {

@@ -155,7 +155,7 @@ func readEnds(t *testing.T, db *postgres.DB, tab *pairing.Table, scope postgres.
 func readBound(t *testing.T, db *postgres.DB, tab *pairing.Table, r sampler.Range, n int64) (bound []string) {
 	t.Helper()
 	err := db.Read(t.Context(), "test", func(ctx context.Context, s *postgres.Session) (err error) {
-		bound, err = r.Bound(ctx, s, tab, postgres.Source, n)
+		bound, err = sampler.Bound(ctx, s, tab, r.Scope(tab, postgres.Source), n)
 		return err
 	})
 	if err != nil {

@@ -207,12 +207,17 @@ func sorted(ctx context.Context, db *postgres.DB, t *pairing.Table, keys [][]str
 	return out, err
 }
 
-// Bound reads the key of the row that comes n rows after the range's first on
-// one side, in that side's own order; nil when the range has no more than n
-// rows. It cuts what one statement should not read at once.
-func (r Range) Bound(ctx context.Context, s *postgres.Session, t *pairing.Table, side postgres.Side, n int64) ([]string, error) {
+// InOrder are a transaction's settings that make the planner follow an index's
+// order instead of sorting: statistics that lie would have it sort a whole table
+// for a few rows.
+var InOrder = []string{"enable_seqscan = off", "enable_bitmapscan = off", "enable_sort = off"}
+
+// Bound reads the key of the row that comes n rows after a scope's first on one
+// side, in that side's own order; nil when the scope has no more than n rows. It
+// cuts what one statement should not read at once, in a transaction with the
+// settings InOrder.
+func Bound(ctx context.Context, s *postgres.Session, t *pairing.Table, scope postgres.Scope, n int64) ([]string, error) {
 	_, order := keyNames(t)
-	scope := r.Scope(t, side)
 	sql := fmt.Sprintf("SELECT %s\n%s\nORDER BY %s OFFSET %d LIMIT 1", order, scope.Clause(), order, n)
 	var bound []string
 	err := s.Each(ctx, postgres.Statement{SQL: sql, Args: scope.Args}, func(row postgres.Row) error {

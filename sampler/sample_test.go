@@ -280,3 +280,27 @@ func TestShare(t *testing.T) {
 		}
 	})
 }
+
+// TestWholeIsCheaper where a table is small or its rows are wide.
+func TestWholeIsCheaper(t *testing.T) {
+	const gb = int64(1) << 30
+	for _, c := range []struct {
+		name        string
+		rows, bytes int64
+		want        bool
+	}{
+		{"empty", 0, 0, true},
+		{"a million rows", 1_000_000, gb / 10, true},
+		{"a billion rows", 1_000_000_000, 100 * gb, false},
+		{"three rows a page, 1 GB", 400_000, gb, true},
+		{"three rows a page, 500 GB", 200_000_000, 500 * gb, false},
+		{"never analysed", 0, 500 * gb, false},
+	} {
+		table := &postgres.Table{EstimatedRows: c.rows, Bytes: c.bytes}
+		for _, p := range []*pairing.Table{{Source: table, Target: table}, {Source: table, Target: &postgres.Table{}}, {Source: &postgres.Table{}, Target: table}} {
+			if got := sampler.WholeIsCheaper(p, 70_000, 8192, 8192); got != c.want {
+				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
+		}
+	}
+}

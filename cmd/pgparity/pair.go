@@ -65,7 +65,7 @@ func runID() string {
 
 // openSide opens one side. The caller closes it.
 func openSide(ctx context.Context, p config.Pair, side postgres.Side, url, run string) (*postgres.DB, error) {
-	return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: p.Concurrency + 1,
+	return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: p.Concurrency + 2,
 		StatementTimeout: p.StatementTimeout, Run: run})
 }
 
@@ -101,7 +101,7 @@ func options(p config.Pair) checker.Options {
 		Plans:  map[string]sampler.Strategy{},
 		Checks: p.Checks, Last: p.Last, LastBy: p.LastBy, LastByTable: map[string]string{}, SampleRows: p.SampleRows, Seed: p.Seed,
 		Concurrency: p.Concurrency, Digest: hashing.Way(p.Digest), ChunkRows: p.ChunkRows, Settle: p.Settle, Budget: min(p.Budget, p.StatementTimeout),
-		MaxDiffs: p.MaxDiffs, ShowValues: p.ShowValues, HashKeys: p.HashKeys, Strict: p.Strict,
+		MaxDiffs: p.MaxDiffs, ShowValues: p.ShowValues, HashKeys: p.HashKeys, Strict: p.Strict, Resume: p.Resume,
 		Guard: checker.Guard{MaxActive: p.MaxActive, MaxLag: p.MaxLag, MaxXminAge: int64(p.MaxXminAge), PauseFile: p.PauseFile},
 	}
 	for name, t := range p.PerTable {

@@ -25,6 +25,7 @@ type progress struct {
 	ended   int    // tables with an outcome
 	held    string // why no statement begins, "" while they do
 	begun   time.Time
+	before  float64 // the weight of what an earlier run compared
 }
 
 // tableProgress is one table's part.
@@ -78,6 +79,10 @@ func (p *progress) take(e checker.Event) {
 
 func (p *progress) unitDone(e checker.Event) {
 	p.done++
+	if e.Restored {
+		e.Rows = 0 // this run did not read them
+		defer func() { p.before, _ = p.weigh() }()
+	}
 	t := p.tables[e.Table]
 	if t == nil {
 		p.rows += e.Rows
@@ -180,6 +185,7 @@ func (p *progress) weigh() (done, all float64) {
 // left is the time that the work not done will take at the pace so far.
 func (p *progress) left(elapsed time.Duration) time.Duration {
 	done, all := p.weigh()
+	done, all = done-p.before, all-p.before
 	if elapsed < leftAfter || all == 0 || done/all < leftShare {
 		return -1
 	}

@@ -226,6 +226,8 @@ func TestHeldBack(t *testing.T) {
 	stop := w.start("shop")
 	heldRun(w)
 	waitForText(t, out, "held back: the source")
+	w.event(checker.Event{Kind: checker.Held, Message: "short\x1b[2J"}) // one that is not cut
+	waitForText(t, out, "held back: short")
 	w.event(checker.Event{Kind: checker.Released})
 	stop()
 	s := newScreen()

@@ -41,6 +41,10 @@ While --max-active, --max-lag or --max-xmin-age is passed, or --pause-file
 exists, no new statement begins. SIGUSR1 pauses the run as well; sent again, it
 lets it go on.
 
+With --resume FILE the run keeps checkpoints in FILE, and begins where an
+earlier one left them when it was stopped or killed. It refuses a file of other
+databases, definitions or options. At the end of its work it removes the file.
+
 Exit codes: 0 match · 1 mismatch · 2 could not run · 3 unproven. With several
 pairs the worst counts: mismatch, then could not run, then unproven.`,
 		Example: `  pgparity verify --source postgres://db1/shop --target postgres://db2/shop
@@ -74,8 +78,11 @@ func (a *app) verify(cmd *cobra.Command, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	// A report that cannot be written is found out before the hours of work.
+	// A file that cannot be written is found out before the hours of work.
 	for _, p := range pairs {
+		if err := checker.CheckResume(p.Resume); err != nil {
+			return named(p, err)
+		}
 		for _, r := range p.Reports {
 			if err := report.Prepare(r.Path); err != nil {
 				return fmt.Errorf("--report: %w", err)

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pgparity/pgparity/internal/pgcluster"
+)
+
+const mib = 1 << 20
+
+// wideRow is the size of the widest row of wideTables, in bytes.
+const wideRow = 100 * mib
+
+// wideTables hold six rows of 100 MiB that compress well, one that is stored
+// as it is, and narrow rows that are read at the same time.
+var wideTables = []string{
+	"CREATE TABLE wide (id integer PRIMARY KEY, body text)",
+	"INSERT INTO wide SELECT g, repeat(md5(g::text), 100 * 32768) FROM generate_series(1, 6) AS g",
+	"CREATE TABLE plain (id integer PRIMARY KEY, body text)",
+	"ALTER TABLE plain ALTER body SET STORAGE EXTERNAL",
+	"INSERT INTO plain VALUES (1, repeat(md5('1'), 100 * 32768))",
+	"CREATE TABLE narrow (id integer PRIMARY KEY, v text)",
+	"INSERT INTO narrow SELECT g, md5(g::text) FROM generate_series(1, 200000) AS g",
+}
+
+// TestMemoryOfWideRows measures the program as a process of its own. Rows that
+// the servers hash stay there; rows that have to come here come one at a time
+// from each side.
+func TestMemoryOfWideRows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes and reads rows of 100 MiB: left out by -short")
+	}
+	source := pgcluster.Shared(t, 15).TestDB(t, wideTables...)
+	target := pgcluster.Shared(t, 18).TestDB(t, append(wideTables[:len(wideTables):len(wideTables)],
+		"UPDATE wide SET body = left(body, -1) || 'X' WHERE id = 6")...)
+	sides := []string{"--source", source, "--target", target}
+	for _, c := range []struct {
+		name  string
+		args  []string
+		limit int // bytes
+		says  []string
+	}{
+		{"pushdown", []string{"verify", "--digest", "pushdown", "--show-values", "--output", "json", "--progress", "none"}, 100 * mib,
+			[]string{`"different"`, `"6"`, "… (104,857,600 bytes"}},
+		{"stream", []string{"verify", "--digest", "stream", "--show-values", "--output", "json", "--progress", "none"}, 100*mib + 2*wideRow,
+			[]string{`"different"`, `"6"`, "… (104,857,600 bytes"}},
+		{"show", []string{"show", "wide", "6"}, 100 * mib, []string{"MISMATCH", "bytes"}},
+		{"show whole", []string{"show", "--full", "wide", "6"}, 100 * mib, []string{"MISMATCH", "104,857,600 bytes"}},
+		{"show by stream", []string{"show", "--digest", "stream", "wide", "6"}, 100*mib + 2*wideRow, []string{"MISMATCH"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, peak := peakMemory(t, exitMismatch, append(c.args, sides...)...)
+			t.Logf("%d MiB at most, %d bytes of output", peak/mib, len(out))
+			if peak > c.limit {
+				t.Errorf("took %d MiB, want at most %d", peak/mib, c.limit/mib)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(out, text) {
+					t.Errorf("does not say %q: %.2000s", text, out)
+				}
+			}
+			if len(out) > 300_000 {
+				t.Errorf("says %d bytes of it", len(out))
+			}
+		})
+	}
+}
+
+// peakMemory runs the program to its end and tells what it wrote to stdout and
+// the most memory it held, in bytes. A process counts from what its parent held
+// when it was started: that must not be much.
+func peakMemory(t *testing.T, wantCode int, args ...string) (stdout string, peak int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "pgparity", args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	began := time.Now()
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != wantCode {
+		t.Fatalf("exit code %d, want %d: %s%.2000s", code, wantCode, errs.String(), out.String())
+	}
+	t.Log(fmt.Sprint("took ", time.Since(began).Round(time.Millisecond)))
+	return out.String(), int(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) * 1024
+}
