@@ -112,7 +112,7 @@ func (r *run) batchSteps(ctx context.Context, tr *tableRun, batch []sampler.Unit
 			return batch
 		}
 		outs[i] = Outcome{Unit: u, Compared: true}
-		for _, s := range ends.Steps(ends, int(min(max(each/stepRows, 1), maxSteps/maxBatch))) {
+		for _, s := range ends.Steps(ends, int(min(max(each/r.sizes.step, 1), int64(r.sizes.steps/maxBatch)))) {
 			steps, of = append(steps, s), append(of, i)
 		}
 	}
@@ -132,7 +132,7 @@ func (r *run) batchSteps(ctx context.Context, tr *tableRun, batch []sampler.Unit
 			differing, rows = append(differing, step), rows+max(source.Rows, target.Rows)
 		}
 	}
-	if rows > batchRows {
+	if rows > r.sizes.batch {
 		return batch // too many at once
 	}
 	tr.differs.Store(len(differing) > 0)

@@ -27,7 +27,7 @@ import (
 // a tenth of what it takes, so that every first guess at a piece is far too
 // large.
 const slowRows = `CREATE TABLE seed AS SELECT repeat('0123456789', 3000) AS v;
-INSERT INTO slow SELECT %s, s.v || '' FROM generate_series(1, %d) AS g, LATERAL (SELECT v FROM seed) AS s;
+INSERT INTO slow SELECT %s, s.v FROM generate_series(1, %d) AS g, LATERAL (SELECT v FROM seed) AS s;
 DROP TABLE seed`
 
 // slowTable is a table to be read within a budget.

@@ -27,14 +27,21 @@ import (
 //     of the key's hash that fit the memory, and of a swept table each row is a
 //     suspect: the time is then in proportion to the rows.
 //
-// Memory is bounded by fewRows, batchRows, batchBytes and the sketch's size.
-const (
-	fewRows    = 4096
-	stepRows   = 64
-	maxSteps   = 8192
-	batchRows  = 50_000
-	batchBytes = 8 << 20
-)
+// Memory is bounded by the sizes below.
+type sizes struct {
+	few   int64 // rows that are read and compared at once
+	step  int64 // rows of a step
+	steps int   // steps of a statement
+	batch int64 // rows held to be compared
+	small int   // cells of the sketch that is tried first, and
+	large int   // of the other
+	look  int   // keys of a recheck's statement
+}
+
+var usual = sizes{few: 4096, step: 64, steps: 8192, batch: 50_000, small: smallSketch, large: largeSketch, look: 500}
+
+// batchBytes is how much the keys of a side's batch may take.
+const batchBytes = 8 << 20
 
 // area is what of a unit is looked into: steps of a range, or, without steps,
 // all of the unit. rows is about how many it holds.
@@ -76,7 +83,7 @@ func (r *run) steps(ctx context.Context, tr *tableRun, u sampler.Unit, within sa
 	if err != nil {
 		return total, false, err
 	}
-	steps := within.Steps(ends, int(min(max(rows/stepRows, 1), maxSteps)))
+	steps := within.Steps(ends, int(min(max(rows/r.sizes.step, 1), int64(r.sizes.steps))))
 	sums, err := r.stepSums(ctx, tr, u, steps, rows)
 	if err != nil {
 		return total, false, err
@@ -96,11 +103,11 @@ func (r *run) steps(ctx context.Context, tr *tableRun, u sampler.Unit, within sa
 		differ = true
 		n := max(source.Rows, target.Rows)
 		switch {
-		case n > batchRows && step != within && step.From < step.To:
+		case n > r.sizes.batch && step != within && step.From < step.To:
 			_, _, err = r.steps(ctx, tr, u, step, n, found)
-		case n > batchRows:
+		case n > r.sizes.batch:
 			err = r.drill(ctx, tr, u, area{u.Range, []sampler.Step{step}, n}, found)
-		case held+n > batchRows:
+		case held+n > r.sizes.batch:
 			err = flush()
 			fallthrough
 		default:
@@ -188,7 +195,7 @@ func (r *run) compareRows(ctx context.Context, tr *tableRun, u sampler.Unit, ste
 
 // drill finds the suspects of an area without the help of steps.
 func (r *run) drill(ctx context.Context, tr *tableRun, u sampler.Unit, a area, found func([][]string) error) error {
-	if tr.digest.Keyed() && a.rows <= fewRows {
+	if tr.digest.Keyed() && a.rows <= r.sizes.few {
 		return r.shares(ctx, tr, u, a, hashing.All, found)
 	}
 	suspects, err := r.sketch(ctx, tr, u, a, hashing.All)
@@ -201,7 +208,7 @@ func (r *run) drill(ctx context.Context, tr *tableRun, u sampler.Unit, a area, f
 		return r.sketchShares(ctx, tr, u, a, hashing.All, found)
 	case tr.plan.Strategy == sampler.Ranges:
 		share := hashing.All
-		for int64(share.Of)*batchRows < a.rows {
+		for int64(share.Of)*r.sizes.batch < a.rows {
 			share.Of *= 2
 		}
 		for ; share.N < share.Of; share.N++ {
@@ -235,11 +242,11 @@ func (r *run) shares(ctx context.Context, tr *tableRun, u sampler.Unit, a area, 
 // suspects compares the rows of a share of an area and returns the keys of
 // those that are on one side only or have another hash.
 func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share) ([][]string, error) {
-	rows := [2]*rowSet{newRowSet(), newRowSet()}
+	rows := [2]*rowSet{newRowSet(2 * r.sizes.batch), newRowSet(2 * r.sizes.batch)}
 	var mu sync.Mutex
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
 		return r.readPieces(ctx, tr, db, u, r.piece(tr, u, a, db), pass{op: "rows", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-			part := newRowSet()
+			part := newRowSet(2 * r.sizes.batch)
 			return func() error {
 				mu.Lock()
 				defer mu.Unlock()
@@ -256,11 +263,11 @@ func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, a area
 // sketch reads a share of an area into a sketch and returns the keys of the
 // rows that are not the same on both sides; errTooMany when it holds no more.
 func (r *run) sketch(ctx context.Context, tr *tableRun, u sampler.Unit, a area, h hashing.Share) ([][]string, error) {
-	keys, err := r.sketchOf(ctx, tr, u, a, h, smallSketch)
+	keys, err := r.sketchOf(ctx, tr, u, a, h, r.sizes.small)
 	if errors.Is(err, errTooMany) {
 		r.sketches.Lock() // one at a time: they are what takes most memory
 		defer r.sketches.Unlock()
-		keys, err = r.sketchOf(ctx, tr, u, a, h, largeSketch)
+		keys, err = r.sketchOf(ctx, tr, u, a, h, r.sizes.large)
 	}
 	return keys, err
 }
@@ -320,8 +327,8 @@ func (r *run) sketchShares(ctx context.Context, tr *tableRun, u sampler.Unit, a 
 func (r *run) suspectAll(ctx context.Context, tr *tableRun, u sampler.Unit, found func([][]string) error) error {
 	for _, db := range []*postgres.DB{r.source, r.target} {
 		var mu sync.Mutex // found is for one at a time
-		err := r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "keys", rows: batchRows / 4, do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-			part := newRowSet()
+		err := r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "keys", rows: max(r.sizes.batch/4, 1), do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+			part := newRowSet(2 * r.sizes.batch)
 			err := tr.digest.Rows(ctx, s, p.scope(tr, db), hashing.All, part.add)
 			if errors.Is(err, errBatchFull) {
 				err = errTooLarge
@@ -329,7 +336,7 @@ func (r *run) suspectAll(ctx context.Context, tr *tableRun, u sampler.Unit, foun
 			return func() error {
 				mu.Lock()
 				defer mu.Unlock()
-				keys := part.differing(newRowSet())
+				keys := part.differing(newRowSet(0))
 				if db.Side() == postgres.Target {
 					var err error
 					if keys, err = r.absent(ctx, tr, keys); err != nil {
@@ -350,7 +357,7 @@ func (r *run) suspectAll(ctx context.Context, tr *tableRun, u sampler.Unit, foun
 // when the source's rows were read.
 func (r *run) absent(ctx context.Context, tr *tableRun, keys [][]string) ([][]string, error) {
 	var left [][]string
-	for batch := range slices.Chunk(keys, recheckBatch) {
+	for batch := range slices.Chunk(keys, r.sizes.look) {
 		states, err := r.look(ctx, tr, r.source, batch)
 		if err != nil {
 			return nil, err
@@ -369,9 +376,10 @@ type rowSet struct {
 	rows  map[string]int64 // by joinKey
 	parts int              // of a key
 	bytes int
+	limit int64 // of rows; 0 for none, of bytes neither
 }
 
-func newRowSet() *rowSet { return &rowSet{rows: map[string]int64{}} }
+func newRowSet(limit int64) *rowSet { return &rowSet{rows: map[string]int64{}, limit: limit} }
 
 // errBatchFull says that a set's keys take more than batchBytes.
 var errBatchFull = errors.New("the keys of a batch take too much memory")
@@ -389,16 +397,16 @@ func (s *rowSet) put(key string, hash int64) error {
 		return hashing.ErrKeyTwice
 	}
 	s.bytes += len(key)
-	if n > 0 && (s.bytes > batchBytes || n > 2*batchRows) {
+	if n > 0 && s.limit > 0 && (s.bytes > batchBytes || int64(n) >= s.limit) {
 		return errBatchFull
 	}
 	return nil
 }
 
-// merge takes another set's rows, and the set itself where it is the first.
+// merge takes another set's rows.
 func (s *rowSet) merge(o *rowSet) error {
-	if len(s.rows) == 0 {
-		*s = *o
+	if s.parts = o.parts; len(s.rows) == 0 {
+		s.rows, s.bytes = o.rows, o.bytes // as they are
 		return nil
 	}
 	for key, hash := range o.rows {

@@ -216,18 +216,17 @@ func TestTornAnywhere(t *testing.T) {
 	}
 	last := bytes.LastIndexByte(content[:len(content)-1], '\n') + 1
 	for at := range content {
-		for bit := range 8 {
-			b := bytes.Clone(content)
-			b[at] ^= 1 << bit
-			got, err := read(b)
-			switch {
-			case err == nil && got == whole-3 && bytes.EqualFold(b, content): // a digit of a checksum, in upper case
-			case at == last-1 && err == nil && got == whole-5: // two lines became one, the last
-			case at < last && err == nil:
-				t.Fatalf("bit %d of byte %d flipped: %d outcomes were taken for good", bit, at, got)
-			case at >= last && (err != nil || got != whole-4):
-				t.Fatalf("bit %d of byte %d in the last line flipped: %d outcomes, %v", bit, at, got, err)
-			}
+		bit := rand.IntN(8)
+		b := bytes.Clone(content)
+		b[at] ^= 1 << bit
+		got, err := read(b)
+		switch {
+		case err == nil && got == whole-3 && bytes.EqualFold(b, content): // a digit of a checksum, in upper case
+		case at == last-1 && err == nil && got == whole-5: // two lines became one, the last
+		case at < last && err == nil:
+			t.Fatalf("bit %d of byte %d flipped: %d outcomes were taken for good", bit, at, got)
+		case at >= last && (err != nil || got != whole-4):
+			t.Fatalf("bit %d of byte %d in the last line flipped: %d outcomes, %v", bit, at, got, err)
 		}
 	}
 }

@@ -171,7 +171,10 @@ func (r *run) planTable(ctx context.Context, tr *tableRun) error {
 	ranges, planned := r.plannedRanges(tr)
 	var err error
 	if !planned {
-		ranges, err = sampler.Cut(ctx, r.source, t, tr.plan)
+		err = postgres.Again(ctx, func() (err error) {
+			ranges, err = sampler.Cut(ctx, r.source, t, tr.plan)
+			return err
+		})
 	}
 	if err != nil {
 		if ctx.Err() != nil {

@@ -142,6 +142,10 @@ func TestFindsExactlyWhatDiffers(t *testing.T) {
 		}
 		o.Last = rapid.SampledFrom([]int{1, 10, 1000}).Draw(rt, "last")
 		o.ChunkRows = rapid.SampledFrom([]int{0, 10, 40}).Draw(rt, "chunk rows")
+		o.Budget = rapid.SampledFrom([]time.Duration{0, 2 * time.Second}).Draw(rt, "budget")
+		if rapid.Bool().Draw(rt, "small sizes") { // then a few rows go the ways of many
+			o.Small()
+		}
 		o.MaxDiffs = 10_000
 		o.Pairing.Filter = pairing.Filter{Schemas: []string{strings.NewReplacer("*", "?").Replace(w.schema)}}
 		r := opened[majors]

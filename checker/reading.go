@@ -58,15 +58,7 @@ type readFunc func(ctx context.Context, db *postgres.DB, tag string, fn func(con
 // readAgain reads by read or readAtLength, and once more when a standby's replay
 // cancelled it: fn has to be fit for that.
 func (r *run) readAgain(ctx context.Context, db *postgres.DB, tag string, fn func(context.Context, *postgres.Session) error, read readFunc, settings ...string) error {
-	for try := 1; ; try++ {
-		err := read(ctx, db, tag, fn, settings...)
-		if !postgres.Conflicted(err) || try == conflictTries || ctx.Err() != nil {
-			return err
-		}
-		if err := wait(ctx, min(time.Duration(try)*conflictPause, lastPause)); err != nil {
-			return err
-		}
-	}
+	return postgres.Again(ctx, func() error { return read(ctx, db, tag, fn, settings...) })
 }
 
 // bothSides does something on both sides at the same time.

@@ -115,7 +115,7 @@ func TestResumeAfterLoss(t *testing.T) {
 // says so once; what was written until then can be resumed from.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("skipped: a small disk cannot be mounted here: %v: %s", err, out)
 	}
 	t.Cleanup(func() {
@@ -167,5 +167,48 @@ func TestDiskFull(t *testing.T) {
 	}
 	if res.Verdict != checker.Match || !contains(res.Notes, "resumed once") || contains(res.Notes, ", 0 of ") {
 		t.Errorf("%s: %q", res.Verdict, res.Notes)
+	}
+}
+
+// TestResumeAfterALoss: one session is ended by somebody, and with it one unit.
+// The run comes to its end, and the next one does that unit alone.
+func TestResumeAfterALoss(t *testing.T) {
+	made := []string{
+		`CREATE TABLE a (id int PRIMARY KEY)`, `INSERT INTO a SELECT generate_series(1, 1000)`,
+		`CREATE TABLE b (id int PRIMARY KEY)`, `INSERT INTO b SELECT generate_series(1, 100)`, `ANALYZE`,
+	}
+	sourceURL := pgcluster.Shared(t, 15).TestDB(t, made...)
+	source := open(t, postgres.Source, sourceURL)
+	target := open(t, postgres.Target, pgcluster.Shared(t, 18).TestDB(t, made...))
+	o := resumeOptions(filepath.Join(t.TempDir(), "journal"))
+	o.Checks = []string{"ranges"}
+	holder, other := connect(t, sourceURL), connect(t, sourceURL)
+	must(t, holder, `BEGIN`, `LOCK TABLE b IN ACCESS EXCLUSIVE MODE`)
+	type outcome struct {
+		res *checker.Result
+		err error
+	}
+	ended := make(chan outcome)
+	go func() {
+		res, err := checker.Run(t.Context(), source, target, o)
+		ended <- outcome{res, err}
+	}()
+	eventually(t, "a session waits for the lock, and is ended", func() bool {
+		return queryInt(t, other, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+	})
+	must(t, holder, `ROLLBACK`)
+	first := <-ended
+	if first.err != nil || first.res.Verdict != checker.Unproven || first.res.Coverage.ChunksCompared != first.res.Coverage.ChunksPlanned-1 {
+		t.Fatalf("%v %+v", first.err, first.res)
+	}
+	var started int64
+	o.OnEvent = func(e checker.Event) {
+		if e.Kind == checker.UnitStarted {
+			started++
+		}
+	}
+	res, err := checker.Run(t.Context(), source, target, o)
+	if err != nil || res.Verdict != checker.Match || started != 1 {
+		t.Errorf("%v, %d units done: %+v", err, started, res)
 	}
 }

@@ -124,7 +124,7 @@ func TestResumeAnywhere(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			for n := range 6 {
 				cut := content
-				var restored, done int64
+				var restored, done, started int64
 				var saved int
 				resumes := 1 + random.IntN(3)
 				for range resumes {
@@ -135,7 +135,7 @@ func TestResumeAnywhere(t *testing.T) {
 					if err := os.WriteFile(file, cut, 0o600); err != nil {
 						t.Fatal(err)
 					}
-					restored, done = 0, 0
+					restored, done, started = 0, 0, 0
 					saved = strings.Count(string(cut), `{"compared":`)
 					o := resumeOptions(file)
 					var next []byte
@@ -145,6 +145,8 @@ func TestResumeAnywhere(t *testing.T) {
 							restored++
 						case e.Kind == checker.UnitDone:
 							done++
+						case e.Kind == checker.UnitStarted:
+							started++
 						case e.Kind == checker.RunDone:
 							next, _ = os.ReadFile(file)
 						}
@@ -156,8 +158,8 @@ func TestResumeAnywhere(t *testing.T) {
 					if diff := gocmp.Diff(want, summarize(t, res)); diff != "" {
 						t.Fatalf("seed %d, cut %d after line %q: %s", seed, len(cut), lastLine(cut), diff)
 					}
-					if restored+done != plain.Coverage.ChunksPlanned || restored > int64(saved) || restored < int64(saved)-1 {
-						t.Errorf("seed %d: %d units restored of %d, %d done, %d planned", seed, restored, saved, done, plain.Coverage.ChunksPlanned)
+					if restored+done != plain.Coverage.ChunksPlanned || started != done || restored > int64(saved) || restored < int64(saved)-1 {
+						t.Errorf("seed %d: %d units restored of %d, %d begun, %d done, %d planned", seed, restored, saved, started, done, plain.Coverage.ChunksPlanned)
 					}
 					cut = next
 				}

@@ -58,6 +58,8 @@ type Options struct {
 	Resume string
 	// OnEvent receives the run's events, one at a time; nil for none.
 	OnEvent func(Event)
+
+	sizes sizes // the usual ones, but in tests
 }
 
 // has tells whether a check was asked for.
@@ -76,6 +78,7 @@ type run struct {
 	result         *Result
 	keys           *keyMask
 	guard          *guard
+	sizes          sizes
 	stop           context.CancelCauseFunc
 	journal        *journal  // nil keeps no checkpoints
 	began          [2]string // each side's transactions at the first start
@@ -110,6 +113,9 @@ func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, 
 	var err error
 	if r.journal, err = r.openCheckpoints(); err != nil {
 		return nil, err
+	}
+	if r.sizes = o.sizes; r.sizes == (sizes{}) {
+		r.sizes = usual
 	}
 	r.guard = newGuard(o.Guard, source, target, r.emit)
 	r.guard.start(ctx)
@@ -202,7 +208,12 @@ func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
 	case err != nil:
 		return nil, err
 	}
-	return hashing.Agree(ctx, r.source, r.target, pair.Tables, r.o.Digest)
+	var agree *hashing.Agreement
+	err = postgres.Again(ctx, func() (err error) {
+		agree, err = hashing.Agree(ctx, r.source, r.target, pair.Tables, r.o.Digest)
+		return err
+	})
+	return agree, err
 }
 
 // joinDefinitions compares what the tables are made of beside their columns.

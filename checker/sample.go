@@ -220,7 +220,7 @@ var errUnfound = errors.New("a row that is there is not found by its key: the ke
 // deleted since, and where the other side lacks it, for equal. So its place is
 // read again: is it still there, nothing can be said of the table.
 func (r *run) compareDrawn(ctx context.Context, tr *tableRun, d *drawing, places []sampler.Place, keys map[sampler.Place][]string, out *Outcome) error {
-	for batch := range slices.Chunk(places, recheckBatch) {
+	for batch := range slices.Chunk(places, r.sizes.look) {
 		wanted := make([][]string, len(batch))
 		for i, p := range batch {
 			wanted[i] = keys[p]

@@ -13,13 +13,6 @@ import (
 	"github.com/pgparity/pgparity/sampler"
 )
 
-// How many keys one recheck reading asks for. Without a key each reading reads
-// the whole table, so it asks for all that a drill-down holds at once.
-const (
-	recheckBatch = 500
-	imageBatch   = batchRows
-)
-
 // settle rechecks suspects and adds what is confirmed to the outcome.
 func (r *run) settle(ctx context.Context, tr *tableRun, keys [][]string, out *Outcome) error {
 	return r.settleEach(ctx, tr, keys, func([]string) *Outcome { return out })
@@ -33,9 +26,9 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 		}
 		return r.look(ctx, tr, r.db(side), keys)
 	}
-	batch := recheckBatch
-	if !tr.digest.Keyed() {
-		batch = imageBatch
+	batch := r.sizes.look
+	if !tr.digest.Keyed() { // each reading reads the whole table
+		batch = int(r.sizes.batch)
 	}
 	for len(keys) > 0 {
 		n := min(batch, len(keys))

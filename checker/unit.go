@@ -109,7 +109,7 @@ func (r *run) compareOnce(ctx context.Context, tr *tableRun, u sampler.Unit, out
 	if sums[0] == sums[1] {
 		return true, nil
 	}
-	if tr.steppable(u) && max(sums[0].Rows, sums[1].Rows) > fewRows {
+	if tr.steppable(u) && max(sums[0].Rows, sums[1].Rows) > r.sizes.few {
 		_, err := r.compareSteps(ctx, tr, u, out, found)
 		return false, err
 	}
@@ -138,10 +138,10 @@ func (r *run) sums(ctx context.Context, tr *tableRun, u sampler.Unit) (sums [2]h
 // lists is looked up by key, since a row that only one list holds may well be
 // on both sides.
 func (r *run) doLast(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	rows := [2]*rowSet{newRowSet(), newRowSet()}
+	rows := [2]*rowSet{newRowSet(0), newRowSet(0)}
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
 		return r.readAgain(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) error {
-			read := newRowSet()
+			read := newRowSet(0)
 			rows[index(db.Side())] = read
 			return tr.digest.Last(ctx, s, db.Side(), u.Last, u.LastBy, read.add)
 		}, r.readAtLength, sampler.InOrder...)

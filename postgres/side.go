@@ -151,15 +151,17 @@ func (db *DB) recognise(answer *pgconn.Result) error {
 	return nil
 }
 
-// Both reads the two sides at the same time. The first error ends the other
-// reading and is returned.
+// Both reads the two sides at the same time, and once more a standby whose
+// replay cancelled it. The first error ends the other reading and is returned.
 func Both[T any](ctx context.Context, source, target *DB, read func(context.Context, *DB) (T, error)) ([2]T, error) {
 	var answers [2]T
 	g, gctx := errgroup.WithContext(ctx)
 	for i, db := range []*DB{source, target} {
-		g.Go(func() (err error) {
-			answers[i], err = read(gctx, db)
-			return err
+		g.Go(func() error {
+			return Again(gctx, func() (err error) {
+				answers[i], err = read(gctx, db)
+				return err
+			})
 		})
 	}
 	return answers, g.Wait()
