@@ -146,7 +146,7 @@ const margin = 150 * time.Millisecond
 //
 // PGPARITY_TEST_LIES=all tells every lie of every table.
 func TestBudget(t *testing.T) {
-	const budget, rows = 30 * time.Millisecond, 10_000
+	const budget, rows = 30 * time.Millisecond, 8_000
 	all := os.Getenv("PGPARITY_TEST_LIES") == "all"
 	for m, majors := range [][2]int{{15, 18}, {13, 11}} {
 		servers := [2]*pgcluster.Cluster{pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1])}
@@ -158,8 +158,8 @@ func TestBudget(t *testing.T) {
 				t.Run(fmt.Sprintf("%d-%d/%s/%s", majors[0], majors[1], table.name, lie.name), func(t *testing.T) {
 					source := servers[0].TestDB(t, table.make(rows, lie.sql, false)...)
 					for _, damaged := range []bool{false, true} {
-						if !damaged && !all && i%2 == m {
-							continue // the damaged pair shows as much
+						if !all && damaged != (i%2 == m) {
+							continue // the one shows nearly as much as the other
 						}
 						target := servers[1].TestDB(t, table.make(rows, lie.sql, damaged)...)
 						table.budgeted(t, servers, [2]string{source, target}, damaged, lie.name, budget)
@@ -225,7 +225,7 @@ func (s slowTable) budgeted(t *testing.T, servers [2]*pgcluster.Cluster, urls [2
 		if most := longest(tight.done[i]); most.took > budget+margin {
 			t.Errorf("damaged %t: %d: %q took %s, the budget is %s", damaged, servers[i].Major(), most.tag, most.took, budget)
 		}
-		if most := longest(free.done[i]); s.chunks == 0 && lie != lies[2].name && most.took < budget+margin {
+		if most := longest(free.done[i]); s.chunks == 0 && lie != lies[2].name && most.took < 3*budget {
 			t.Errorf("damaged %t: %d: without a budget the longest statement took %s: this shows nothing", damaged, servers[i].Major(), most.took)
 		}
 	}

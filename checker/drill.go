@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +41,39 @@ type sizes struct {
 var usual = sizes{few: 4096, step: 64, steps: 8192, batch: 50_000, small: smallSketch, large: largeSketch, look: 500}
 
 // batchBytes is how much the keys of a side's batch may take.
-const batchBytes = 8 << 20
+const batchBytes = 2 << 20
+
+// biteBytes is how much the keys of a recheck's statement may take: on their
+// way to the server there are several copies of them.
+const biteBytes = 1 << 20
+
+// bites divides keys into lists of at most so many, and of about biteBytes.
+func bites(keys [][]string, most int) iter.Seq[[][]string] {
+	return func(yield func([][]string) bool) {
+		for len(keys) > 0 {
+			n, bytes := 0, 0
+			for ; n < min(most, len(keys)) && bytes < biteBytes; n++ {
+				for _, part := range keys[n] {
+					bytes += len(part)
+				}
+			}
+			if !yield(keys[:n]) {
+				return
+			}
+			keys = keys[n:]
+		}
+	}
+}
+
+// settleBites is settle for keys that may be long.
+func (r *run) settleBites(ctx context.Context, tr *tableRun, keys [][]string, out *Outcome) error {
+	for bite := range bites(keys, len(keys)) {
+		if err := r.settle(ctx, tr, bite, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // area is what of a unit is looked into: steps of a range, or, without steps,
 // all of the unit. rows is about how many it holds.
@@ -328,7 +360,11 @@ func (r *run) suspectAll(ctx context.Context, tr *tableRun, u sampler.Unit, foun
 	for _, db := range []*postgres.DB{r.source, r.target} {
 		var mu sync.Mutex // found is for one at a time
 		err := r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "keys", rows: max(r.sizes.batch/4, 1), do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-			part := newRowSet(2 * r.sizes.batch)
+			limit := 2 * r.sizes.batch
+			if p.size() <= 1 {
+				limit = 0 // it cannot be cut: a page of keys has to fit
+			}
+			part := newRowSet(limit)
 			err := tr.digest.Rows(ctx, s, p.scope(tr, db), hashing.All, part.add)
 			if errors.Is(err, errBatchFull) {
 				err = errTooLarge
@@ -357,7 +393,7 @@ func (r *run) suspectAll(ctx context.Context, tr *tableRun, u sampler.Unit, foun
 // when the source's rows were read.
 func (r *run) absent(ctx context.Context, tr *tableRun, keys [][]string) ([][]string, error) {
 	var left [][]string
-	for batch := range slices.Chunk(keys, r.sizes.look) {
+	for batch := range bites(keys, r.sizes.look) {
 		states, err := r.look(ctx, tr, r.source, batch)
 		if err != nil {
 			return nil, err

@@ -178,7 +178,7 @@ func (r *run) readOnce(ctx context.Context, tr *tableRun, db *postgres.DB, u sam
 		return err
 	}, settingsFor(p)...)
 	if err != nil {
-		return err
+		return explainSize(err)
 	}
 	tr.pace(db.Side(), how.op, p).observe(p.size(), took)
 	return keep()

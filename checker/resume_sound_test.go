@@ -212,3 +212,32 @@ func TestResumeAfterALoss(t *testing.T) {
 		t.Errorf("%v, %d units done: %+v", err, started, res)
 	}
 }
+
+// TestResumeKeepsThePlan: statistics that changed since change no unit.
+func TestResumeKeepsThePlan(t *testing.T) {
+	made := []string{`CREATE TABLE a (id int PRIMARY KEY)`, `INSERT INTO a SELECT generate_series(1, 5000)`, `ANALYZE`}
+	for name, change := range map[string]string{
+		"fewer rows": `UPDATE pg_class SET reltuples = 300 WHERE relname = 'a'`,
+		"more rows":  `UPDATE pg_class SET reltuples = 20000 WHERE relname = 'a'`,
+		"bounds":     `ALTER TABLE a ALTER id SET STATISTICS 33; ANALYZE a`,
+		"scattered":  `CREATE TABLE b AS TABLE a; TRUNCATE a; INSERT INTO a SELECT id FROM b ORDER BY random(); DROP TABLE b; ANALYZE a`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			sourceURL, targetURL := pgcluster.Shared(t, 15).TestDB(t, made...), pgcluster.Shared(t, 18).TestDB(t, made...)
+			source, target := open(t, postgres.Source, sourceURL), open(t, postgres.Target, targetURL)
+			o := resumeOptions(filepath.Join(t.TempDir(), "journal"))
+			first := interrupted(t, source, target, o, checker.UnitDone, 10)
+			for _, url := range []string{sourceURL, targetURL} {
+				must(t, connect(t, url), change)
+			}
+			res, err := checker.Run(t.Context(), source, target, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was, tab := table(first, "public.a"), table(res, "public.a")
+			if res.Verdict != checker.Match || tab.Plan != was.Plan || tab.Chunks.Planned != was.Chunks.Planned || *tab.Rows.Source != 5000 {
+				t.Errorf("%s, %s with %+v, %d rows; first %s with %+v: %q", res.Verdict, tab.Plan, tab.Chunks, *tab.Rows.Source, was.Plan, was.Chunks, res.Reasons)
+			}
+		})
+	}
+}

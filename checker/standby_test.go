@@ -64,7 +64,7 @@ func churn(t *testing.T, url string) (stop func()) {
 // helps: what nobody touches is proven equal or different, and what is written
 // to meanwhile is never accused.
 func TestStandbyThatCancels(t *testing.T) {
-	const fill = `SELECT %s, s.v FROM generate_series(1, 3000) AS g, seed AS s`
+	const fill = `SELECT %s, s.v FROM generate_series(1, 5000) AS g, seed AS s`
 	world := []string{
 		`CREATE TABLE seed AS SELECT repeat('0123456789', 3000) AS v`,
 		`CREATE TABLE ordered (id int PRIMARY KEY, v text); INSERT INTO ordered ` + fmt.Sprintf(fill, "g"),
@@ -100,7 +100,7 @@ func TestStandbyThatCancels(t *testing.T) {
 			stop()
 
 			for _, name := range []string{"public.ordered", "public.swept", "public.keyless"} {
-				if tab := table(res, name); tab.Verdict != c.want || tab.FindingsTotal != c.found || *tab.Rows.Source != 3000 {
+				if tab := table(res, name); tab.Verdict != c.want || tab.FindingsTotal != c.found || *tab.Rows.Source != 5000 {
 					t.Errorf("%s: %s with %d findings, want %s with %d: %q", name, tab.Verdict, tab.FindingsTotal, c.want, c.found, tab.Error)
 				}
 			}
@@ -111,12 +111,15 @@ func TestStandbyThatCancels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			conflicts := queryInt(t, connect(t, read), `SELECT confl_snapshot + confl_lock FROM pg_stat_database_conflicts WHERE datname = current_database()`)
-			if ours := strings.Count(string(log), mark); ours < 3 || conflicts < 3 {
-				t.Errorf("%d conflicts, %d of them the run's: this shows nothing", conflicts, ours)
+			if ours := strings.Count(string(log), mark); ours == 0 {
+				t.Error("no statement of the run was cancelled: this shows nothing")
 			} else {
-				t.Logf("%d conflicts, %d of them the run's; churned: %s", conflicts, ours, table(res, "public.churned").Verdict)
+				t.Logf("%d statements were cancelled; churned: %s", ours, table(res, "public.churned").Verdict)
 			}
+			conn := connect(t, read)
+			eventually(t, "the standby counts the conflicts", func() bool {
+				return queryInt(t, conn, `SELECT confl_snapshot + confl_lock FROM pg_stat_database_conflicts WHERE datname = current_database()`) > 0
+			})
 		})
 	}
 }

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,21 @@ func excerpt(v *hashing.Value, remark string) *string {
 		text += "… (" + thousands(v.Bytes) + " bytes" + remark + ")"
 	}
 	return &text
+}
+
+// explainSize adds to a server's error what to do about a value that is too
+// large for it.
+func explainSize(err error) error {
+	var e *postgres.Error
+	if errors.As(err, &e) && e.Hint == "" {
+		switch e.Code {
+		case "54000": // program_limit_exceeded
+			e.Hint = "a value's text would be larger than a server can make (1 GB): try --digest stream, or exclude the table"
+		case "XX000": // internal_error, which a request for that much memory is, too
+			e.Hint = "where this is about memory, a value's text would be larger than a server can make (1 GB): try --digest stream, or exclude the table"
+		}
+	}
+	return err
 }
 
 // thousands writes a number in groups of three digits.

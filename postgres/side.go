@@ -117,7 +117,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Side, err)
 	}
-	if err := db.identify(ctx, o); err != nil {
+	if err := Again(ctx, func() error { return db.identify(ctx, o) }); err != nil {
 		db.Close()
 		return nil, err
 	}

@@ -74,6 +74,42 @@ func TestMemoryOfWideRows(t *testing.T) {
 	}
 }
 
+// longKeys hold every row under a key of 2400 bytes, which do not compress, or
+// of 100 kB, which do: an index takes them.
+var longKeys = []string{
+	"CREATE TABLE keys (k text PRIMARY KEY, v integer)",
+	"INSERT INTO keys SELECT (SELECT string_agg(md5(g || '.' || n), '') FROM generate_series(1, 75) AS n), g FROM generate_series(1, 2000) AS g",
+	"CREATE TABLE compressed (k text PRIMARY KEY, v integer)",
+	"INSERT INTO compressed SELECT repeat(lpad(g::text, 10), 10000), g FROM generate_series(1, 80) AS g",
+	"CREATE TABLE parts (a text, b text, c integer, v integer, PRIMARY KEY (a, b, c))",
+	"INSERT INTO parts SELECT left(k, 1200), right(k, 1100), 1, v FROM keys",
+	"ANALYZE",
+}
+
+// TestMemoryOfLongKeys looks up every row of tables that all differ.
+func TestMemoryOfLongKeys(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes and looks up 4,000 rows by keys of 2 kB: left out by -short")
+	}
+	source := pgcluster.Shared(t, 15).TestDB(t, longKeys...)
+	target := pgcluster.Shared(t, 18).TestDB(t, append(longKeys[:len(longKeys):len(longKeys)],
+		"UPDATE keys SET v = -v", "UPDATE compressed SET v = -v", "UPDATE parts SET v = -v")...)
+	for _, way := range []string{"pushdown", "stream"} {
+		t.Run(way, func(t *testing.T) {
+			out, peak := peakMemory(t, exitMismatch, "verify", "--digest", way, "--max-diffs", "5", "--output", "json", "--progress", "none", "--source", source, "--target", target)
+			t.Logf("%d MiB at most", peak/mib)
+			if peak > 100*mib {
+				t.Errorf("took %d MiB, want at most 100", peak/mib)
+			}
+			for _, total := range []string{`"findings_total":2000`, `"findings_total":80`} {
+				if !strings.Contains(strings.ReplaceAll(out, " ", ""), total) {
+					t.Errorf("does not say %s", total)
+				}
+			}
+		})
+	}
+}
+
 // peakMemory runs the program to its end and tells what it wrote to stdout and
 // the most memory it held, in bytes. A process counts from what its parent held
 // when it was started: that must not be much.

@@ -198,7 +198,8 @@ type eventLine struct {
 	Findings      int64     `json:"findings,omitempty"`
 	Verdict       string    `json:"verdict,omitempty"`
 	Message       string    `json:"message,omitempty"`
-	Dropped       int64     `json:"dropped,omitempty"` // events that the reader was too slow for
+	Restored      bool      `json:"restored,omitempty"` // by an earlier run; its rows were not read again
+	Dropped       int64     `json:"dropped,omitempty"`  // events that the reader was too slow for
 }
 
 func newEventView(out io.Writer) *eventView {
@@ -215,7 +216,7 @@ func (v *eventView) event(e checker.Event, p *progress) {
 		return
 	}
 	line := eventLine{Time: time.Now().UTC(), Event: name, Pair: p.pair, Table: e.Table, Planned: e.Planned, Compared: e.Compared,
-		EstimatedRows: e.EstimatedRows, Rows: e.Rows, Findings: e.Findings, Message: e.Message}
+		EstimatedRows: e.EstimatedRows, Rows: e.Rows, Findings: e.Findings, Message: e.Message, Restored: e.Restored}
 	if e.Kind == checker.TableDone || e.Kind == checker.RunDone {
 		line.Verdict = e.Verdict.String()
 	}

@@ -1,0 +1,340 @@
+package fence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// Kind is a way of replicating.
+type Kind string
+
+// The kinds. Auto is found by looking.
+const (
+	Auto          Kind = "auto"
+	KindLogical   Kind = "logical"
+	KindPhysical  Kind = "physical"
+	KindHeartbeat Kind = "heartbeat"
+	KindStill     Kind = "still"
+	KindPglogical Kind = "pglogical"
+	KindBucardo   Kind = "bucardo"
+)
+
+// What keeps a fence from being made.
+var (
+	// ErrUnsupported: the replication was recognised, but this build has no
+	// fence for it.
+	ErrUnsupported = errors.New("it is recognised, but this build can't wait for it: name a heartbeat, or compare while nothing moves (--replication still)")
+	// ErrUnknown: something may replicate the pair, and what is not clear.
+	ErrUnknown = errors.New("what replicates the pair was not found: name it (--replication logical, physical, heartbeat or still)")
+	// ErrNoPrimary: a standby has to be read together with its primary.
+	ErrNoPrimary = errors.New("it is a standby, where rows are visible before its position says so: give its primary too (--source-primary)")
+	// ErrNotFound: the kind that was asked for was not found.
+	ErrNotFound = errors.New("no such replication was found")
+)
+
+// Options say what to look at. The sides stay the caller's.
+type Options struct {
+	Source, Target *postgres.DB
+	// SourcePrimary is the primary where the source is a standby, TargetPrimary
+	// where the target is: nil otherwise, or where it isn't known.
+	SourcePrimary, TargetPrimary *postgres.DB
+	Kind                         Kind // "" is Auto
+	Heartbeats                   []Heartbeat
+}
+
+// Found is one replication that carries changes from one side to the other.
+type Found struct {
+	Kind     Kind
+	Name     string
+	Evidence []string // sentences that say why it was recognised
+	Err      error    // why there is no fence for it, nil where there is
+
+	link      link
+	publisher *postgres.DB
+}
+
+// Detection is what was found around a pair.
+type Detection struct {
+	Forward []Found // from the source to the target
+	Reverse []Found // from the target to the source
+	// Others are sentences about what was seen and is none of the two:
+	// subscriptions that follow other servers, slots that others read.
+	Others []string
+
+	options     Options
+	unexplained bool // something of Others may feed the target
+}
+
+// Detect looks at both sides' catalogs and statistics. It writes nothing, and
+// needs no privilege beyond what everybody has; what it could not see it says.
+func Detect(ctx context.Context, o Options) (*Detection, error) {
+	d := &Detection{options: o}
+	if err := d.checkPrimaries(); err != nil {
+		return nil, err
+	}
+	physical, err := d.findPhysical(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.Forward = append(d.Forward, physical...)
+	if len(physical) == 0 {
+		if d.Forward, err = d.subscriptions(ctx, d.writersOf(o.Source, o.SourcePrimary), d.liveTarget(), true); err != nil {
+			return nil, err
+		}
+		if d.Reverse, err = d.subscriptions(ctx, d.writersOf(o.Target, o.TargetPrimary), d.liveSource(), false); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.findTools(ctx)
+}
+
+// liveTarget is where subscriptions to feed the target run.
+func (d *Detection) liveTarget() *postgres.DB { return live(d.options.Target, d.options.TargetPrimary) }
+func (d *Detection) liveSource() *postgres.DB { return live(d.options.Source, d.options.SourcePrimary) }
+
+func live(side, primary *postgres.DB) *postgres.DB {
+	if primary != nil {
+		return primary
+	}
+	return side
+}
+
+// writersOf are the servers that may hold the slots: of 16 on a standby too.
+func (d *Detection) writersOf(side, primary *postgres.DB) []*postgres.DB {
+	if primary == nil {
+		return []*postgres.DB{side}
+	}
+	return []*postgres.DB{primary, side}
+}
+
+func (d *Detection) checkPrimaries() error {
+	for _, p := range [][2]*postgres.DB{{d.options.Source, d.options.SourcePrimary}, {d.options.Target, d.options.TargetPrimary}} {
+		side, primary := p[0], p[1]
+		if primary == nil {
+			continue
+		}
+		switch a, b := side.Server(), primary.Server(); {
+		case !a.InRecovery:
+			return fmt.Errorf("%s: a primary was given, but the side is no standby: leave it out", side.Side())
+		case b.InRecovery:
+			return fmt.Errorf("%s: what was given as its primary is a standby itself", side.Side())
+		case a.SystemID != b.SystemID || a.DatabaseID != b.DatabaseID:
+			return fmt.Errorf("%s: what was given as its primary is another cluster or another database", side.Side())
+		}
+	}
+	return nil
+}
+
+// findPhysical recognises a target that is a standby of the source's cluster.
+func (d *Detection) findPhysical(ctx context.Context) ([]Found, error) {
+	s, t := d.options.Source.Server(), d.options.Target.Server()
+	if s.SystemID == "" || s.SystemID != t.SystemID || s.DatabaseID != t.DatabaseID {
+		return nil, nil
+	}
+	if !t.InRecovery {
+		if s.InRecovery {
+			return nil, fmt.Errorf("source: it is a standby of the target's cluster: swap --source and --target")
+		}
+		d.Others = append(d.Others, "both sides have the same system identifier, and neither is a standby: one was copied from the other's files")
+		return nil, nil
+	}
+	f := Found{Kind: KindPhysical, Name: "standby", publisher: live(d.options.Source, d.options.SourcePrimary),
+		Evidence: []string{fmt.Sprintf("the target is in recovery and has the source's system identifier, %s", s.SystemID)}}
+	if s.InRecovery && d.options.SourcePrimary == nil {
+		f.Err = fmt.Errorf("source: %w", ErrNoPrimary)
+		return []Found{f}, nil
+	}
+	primary, err := f.publisher.Timeline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	standby, err := d.options.Target.Timeline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.Evidence = append(f.Evidence, fmt.Sprintf("the primary writes timeline %d, the standby has replayed timeline %d", primary, standby))
+	if standby > primary {
+		f.Err = fmt.Errorf("target: it follows timeline %d, and the source is on %d: another server was promoted; compare with that one", standby, primary)
+	}
+	return []Found{f}, nil
+}
+
+// findTools recognises what other tools leave behind.
+func (d *Detection) findTools(ctx context.Context) error {
+	near, err := d.liveSource().ReadTools(ctx)
+	if err != nil {
+		return err
+	}
+	far, err := d.liveTarget().ReadTools(ctx)
+	if err != nil {
+		return err
+	}
+	slots, err := d.liveSource().ReadSlots(ctx)
+	if err != nil {
+		return err
+	}
+	if near.Bucardo > 0 {
+		d.Forward = append(d.Forward, Found{Kind: KindBucardo, Name: "bucardo", Err: fmt.Errorf("bucardo: %w", ErrUnsupported),
+			Evidence: []string{fmt.Sprintf("the source has a schema bucardo with delta tables for %d tables", near.Bucardo)}})
+	}
+	for _, slot := range slots.All {
+		if !slot.Logical || slot.Database != d.liveSource().Server().Database || d.takes(slot.Name) {
+			continue
+		}
+		switch {
+		case slot.Plugin == "pglogical_output" && far.Pglogical:
+			d.Forward = append(d.Forward, Found{Kind: KindPglogical, Name: slot.Name, Err: fmt.Errorf("pglogical: %w", ErrUnsupported),
+				Evidence: []string{fmt.Sprintf("the source has slot %q for pglogical, and the extension is installed on the target", slot.Name)}})
+		case isCopySlot(slot):
+		default:
+			d.unexplained = true
+			d.Others = append(d.Others, fmt.Sprintf("slot %q (%s) of the source is read by something that is no subscription of the target%s", slot.Name, slot.Plugin, calledItself(slot)))
+		}
+	}
+	return nil
+}
+
+// isCopySlot recognises the short-lived slots by which a subscription copies a
+// table: pg_<subscription>_sync_<table>[_<system identifier>].
+func isCopySlot(s postgres.Slot) bool {
+	return s.Plugin == "pgoutput" && strings.HasPrefix(s.Name, "pg_") && strings.Contains(s.Name, "_sync_")
+}
+
+func calledItself(s postgres.Slot) string {
+	if s.Client == "" {
+		return ""
+	}
+	return fmt.Sprintf(", which calls itself %q", s.Client)
+}
+
+func (d *Detection) takes(slot string) bool {
+	for _, f := range d.Forward {
+		if f.link.slot == slot {
+			return true
+		}
+	}
+	return false
+}
+
+// Fence gives the fence from the source to the target, of the kind that was
+// asked for. Where that can't be told or isn't supported the error says so.
+func (d *Detection) Fence() (Fence, error) {
+	o := d.options
+	switch o.Kind {
+	case KindStill:
+		return Still(), nil
+	case KindBucardo, KindPglogical:
+		return nil, fmt.Errorf("%s: %w", o.Kind, ErrUnsupported)
+	case KindHeartbeat:
+		return d.heartbeats()
+	case KindLogical, KindPhysical:
+		return d.compose(func(f Found) bool { return f.Kind == o.Kind })
+	}
+	if len(o.Heartbeats) > 0 {
+		return d.heartbeats()
+	}
+	if len(d.Forward) > 0 {
+		return d.compose(func(Found) bool { return true })
+	}
+	if d.unexplained {
+		return nil, fmt.Errorf("%w; %s", ErrUnknown, strings.Join(d.Others, "; "))
+	}
+	if d.options.Target.Server().InRecovery && o.TargetPrimary == nil {
+		return nil, fmt.Errorf("target: it is a standby of another cluster than the source's, and what feeds that can't be seen from here: compare with its primary, or give that too: %w", ErrUnknown)
+	}
+	return Still(), nil
+}
+
+func (d *Detection) heartbeats() (Fence, error) {
+	if len(d.options.Heartbeats) == 0 {
+		return nil, fmt.Errorf("heartbeat: %w: name the marker's table and column", ErrNotFound)
+	}
+	var list []Fence
+	for _, h := range d.options.Heartbeats {
+		list = append(list, NewHeartbeat(d.options.Source, d.options.Target, h))
+	}
+	return All(list...), nil
+}
+
+// compose makes one fence of those that were found: all subscriptions side by
+// side, and behind them the standby that is read in place of the subscriber.
+func (d *Detection) compose(wanted func(Found) bool) (Fence, error) {
+	var found []Found
+	for _, f := range d.Forward {
+		if !wanted(f) {
+			continue
+		}
+		if f.Err != nil {
+			return nil, f.Err
+		}
+		found = append(found, f)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s: %w: %s", d.options.Kind, ErrNotFound, strings.Join(append([]string{"nothing carries the source to the target"}, d.Others...), "; "))
+	}
+	if found[0].Kind == KindPhysical {
+		return Physical(found[0].publisher, d.options.Target), nil
+	}
+	first, err := d.logicals(found, d.options.Source, d.options.SourcePrimary, d.liveTarget())
+	if err != nil || d.options.TargetPrimary == nil {
+		return first, err
+	}
+	return Chain(first, Physical(d.options.TargetPrimary, d.options.Target)), nil
+}
+
+// logicals joins subscriptions, those of one publisher in one fence.
+func (d *Detection) logicals(found []Found, near, primary, subscriber *postgres.DB) (Fence, error) {
+	if near.Server().InRecovery && primary == nil {
+		return nil, fmt.Errorf("%s: %w", near.Side(), ErrNoPrimary)
+	}
+	var fences []Fence
+	for _, publisher := range d.writersOf(near, primary) {
+		var links []link
+		for _, f := range found {
+			if f.publisher == publisher {
+				links = append(links, f.link)
+			}
+		}
+		if len(links) > 0 {
+			fences = append(fences, newLogical(live(near, primary), publisher, subscriber, links))
+		}
+	}
+	return All(fences...), nil
+}
+
+// Barrier gives the fence from a reading of the target to the next one of the
+// source, for tables named as quote_ident prints them on the source: the barrier
+// proper, or on a standby its own way from the primary; and beside it whatever
+// carries the target's changes to the source. Where the source is a standby:
+//
+//  1. A reading of the target saw a change that the primary has logged.
+//  2. The primary's insert position, read afterwards, is behind it.
+//  3. The standby has replayed up to there: it shows it, whether the primary
+//     shows it already or not.
+func (d *Detection) Barrier(tables []string) (Fence, error) {
+	o := d.options
+	var back Fence
+	if len(d.Reverse) > 0 {
+		var err error
+		if back, err = d.logicals(d.Reverse, o.Target, o.TargetPrimary, d.liveSource()); err != nil {
+			return nil, err
+		}
+	}
+	if !o.Source.Server().InRecovery {
+		if back == nil {
+			return Barrier(o.Source, tables), nil
+		}
+		return All(Barrier(o.Source, tables), back), nil
+	}
+	if o.SourcePrimary == nil {
+		return nil, fmt.Errorf("source: %w", ErrNoPrimary)
+	}
+	if back == nil {
+		return Physical(o.SourcePrimary, o.Source), nil
+	}
+	return Chain(back, Physical(o.SourcePrimary, o.Source)), nil
+}

@@ -1,0 +1,159 @@
+package fence
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// look is what Health reads, in this order: what a worker has received by the
+// second reading was written before the third.
+type look struct {
+	slots   *postgres.Slots
+	subs    *postgres.Subscriptions
+	head    postgres.LSN
+	unready []postgres.TableState
+	pubs    []postgres.Publication
+}
+
+func (l *logical) look(ctx context.Context) (v look, err error) {
+	if v.slots, err = l.publisher.ReadSlots(ctx); err != nil {
+		return v, err
+	}
+	if v.subs, err = l.subscriber.ReadSubscriptions(ctx); err != nil {
+		return v, err
+	}
+	if v.head, err = l.writer.WriteMark(ctx); err != nil {
+		return v, err
+	}
+	var oids []uint32
+	var names []string
+	for _, s := range l.streams {
+		oids = append(oids, s.oid)
+		names = append(names, s.publications...)
+	}
+	if v.unready, err = l.subscriber.ReadUnready(ctx, oids); err != nil {
+		return v, err
+	}
+	v.pubs, err = l.publisher.ReadPublications(ctx, names)
+	return v, err
+}
+
+func (l *logical) Health(ctx context.Context) (Health, error) {
+	v, err := l.look(ctx)
+	if err != nil {
+		return Health{}, err
+	}
+	var h Health
+	for _, s := range l.streams {
+		slot, sub := v.slots.Slot(s.slot), v.subs.Named(s.subscription)
+		stream := Stream{Kind: KindLogical, Name: s.subscription, Slot: s.slot, Head: v.head}
+		if slot != nil {
+			stream.Confirmed = slot.Confirmed
+		}
+		if v.head > stream.Confirmed {
+			stream.Lag = int64(v.head - stream.Confirmed)
+		}
+		if sub != nil {
+			stream.Worker = sub.Worker
+		}
+		h.Streams = append(h.Streams, stream)
+		h.Troubles = append(h.Troubles, l.judge(s, slot, sub, v)...)
+	}
+	return h, nil
+}
+
+// judge names all that is wrong with one subscription, what stops it first.
+func (l *logical) judge(s link, slot *postgres.Slot, sub *postgres.Subscription, v look) []Trouble {
+	var list []Trouble
+	add := func(kind TroubleKind, format string, args ...any) {
+		list = append(list, Trouble{Kind: kind, Side: l.subscriber.Side(), Subject: s.subscription, Sentence: fmt.Sprintf(format, args...)})
+	}
+	stopped := l.subscriptionTrouble(s, sub)
+	if stopped != nil {
+		list = append(list, *stopped)
+	}
+	if t := l.slotTrouble(s, slot); t != nil && (stopped == nil || t.Kind != SlotInactive) {
+		list = append(list, *t)
+	}
+	if stopped == nil {
+		was, now := s.since, l.observe(sub)
+		if sub.Worker == 0 {
+			add(WorkerDown, "subscription %q has no apply worker at the moment: it fails and is started again, or no worker is free; look into the target's log", s.subscription)
+		}
+		if now.restarts > 0 {
+			add(WorkerRestarts, "the apply worker of subscription %q was started again %d times since it was found: it may fail over and over; look into the target's log", s.subscription, now.restarts)
+		}
+		// Counters that were reset begin anew at zero.
+		if apply, sync := sub.ApplyErrors-was.applyErrors, sub.SyncErrors-was.syncErrors; apply > 0 || sync > 0 {
+			add(ApplyErrors, "subscription %q met %d errors while applying and %d while copying since it was found: look into the target's log", s.subscription, max(apply, 0), max(sync, 0))
+		}
+		if n := sub.Conflicts - was.conflicts; n > 0 {
+			add(Conflicts, "subscription %q met %d conflicts since it was found: rows on the target were not what the source had changed", s.subscription, n)
+		}
+		if sub.Received > v.head && v.head != 0 {
+			add(Elsewhere, "subscription %q has received up to %s, where the source has written no further than %s: it follows another server", s.subscription, sub.Received, v.head)
+		}
+	}
+	list = append(list, notReady(l.subscriber.Side(), s, v.unready)...)
+	return append(list, partial(l.publisher.Side(), s, v.pubs)...)
+}
+
+// notReady gathers the tables that are not carried yet, by name and state.
+func notReady(side postgres.Side, s link, unready []postgres.TableState) []Trouble {
+	var tables []postgres.TableState
+	var names []string
+	for _, t := range unready {
+		if t.Subscription == s.subscription {
+			tables = append(tables, t)
+			names = append(names, t.Table+" "+t.Phase())
+		}
+	}
+	if len(tables) == 0 {
+		return nil
+	}
+	return []Trouble{{Kind: NotReady, Side: side, Subject: s.subscription, Tables: tables,
+		Sentence: fmt.Sprintf("subscription %q does not carry %d tables yet: %s", s.subscription, len(tables), listed(names))}}
+}
+
+// partial names what the publications hold back: absences that are meant.
+func partial(side postgres.Side, s link, pubs []postgres.Publication) []Trouble {
+	var list []Trouble
+	add := func(tables []string, format string, args ...any) {
+		t := Trouble{Kind: Partial, Side: side, Subject: s.subscription, Sentence: fmt.Sprintf(format, args...)}
+		for _, name := range tables {
+			t.Tables = append(t.Tables, postgres.TableState{Table: name, Leaf: name, Subscription: s.subscription})
+		}
+		list = append(list, t)
+	}
+	for _, name := range s.publications {
+		i := slices.IndexFunc(pubs, func(p postgres.Publication) bool { return p.Name == name })
+		if i < 0 {
+			add(nil, "publication %q of subscription %q does not exist", name, s.subscription)
+			continue
+		}
+		p := pubs[i]
+		if len(p.Withheld) > 0 {
+			add(nil, "publication %q does not publish %s: what they change on the source is not changed on the target", name, strings.Join(p.Withheld, ", "))
+		}
+		if len(p.Filtered) > 0 {
+			add(p.Filtered, "publication %q publishes only some rows of %s", name, listed(p.Filtered))
+		}
+		if len(p.Narrowed) > 0 {
+			add(p.Narrowed, "publication %q publishes only some columns of %s", name, listed(p.Narrowed))
+		}
+	}
+	return list
+}
+
+// listed names the first few.
+func listed(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

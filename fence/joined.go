@@ -1,0 +1,230 @@
+package fence
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// All joins fences that stand side by side: a mark is one of each, and waiting
+// is waiting for all.
+func All(fences ...Fence) Fence {
+	if len(fences) == 1 {
+		return fences[0]
+	}
+	return all(fences)
+}
+
+type all []Fence
+
+func (a all) Mark(ctx context.Context) (Mark, error) {
+	joined := Mark{parts: make([]Mark, len(a))}
+	for i, f := range a {
+		m, err := f.Mark(ctx)
+		if err != nil {
+			return Mark{}, err
+		}
+		joined.parts[i] = m
+		// What is proved is proved up to the lowest of the positions.
+		if m.LSN != 0 && (joined.LSN == 0 || m.LSN < joined.LSN) {
+			joined.LSN = m.LSN
+		}
+	}
+	return joined, nil
+}
+
+func (a all) Wait(ctx context.Context, m Mark) error {
+	if len(m.parts) != len(a) {
+		return errForeignMark
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for i, f := range a {
+		g.Go(func() error { return f.Wait(ctx, m.parts[i]) })
+	}
+	return g.Wait()
+}
+
+// Cover: what one of the fences carries is carried; all of them have to carry
+// the same tables only where each was made for them.
+func (a all) Cover(ctx context.Context, tables []string) (Cover, error) {
+	return joinCovers(ctx, a, tables)
+}
+
+func (a all) Health(ctx context.Context) (Health, error) { return joinHealth(ctx, a) }
+
+// errForeignMark is a mistake of the caller's, told rather than passed by.
+var errForeignMark = fmt.Errorf("fence: the mark was taken by another fence")
+
+// Chain joins fences that stand one behind the other: to a middle, from there
+// on to the next. Each has its own middle's positions, so:
+//
+//  1. The first one's Wait proves that what was before the mark is visible in
+//     the middle.
+//  2. A mark that the second takes only then has it before it.
+//  3. So the second's Wait proves that it is visible behind the second.
+func Chain(fences ...Fence) Fence {
+	if len(fences) == 1 {
+		return fences[0]
+	}
+	return chain(fences)
+}
+
+type chain []Fence
+
+func (c chain) Mark(ctx context.Context) (Mark, error) { return c[0].Mark(ctx) }
+
+func (c chain) Wait(ctx context.Context, m Mark) error {
+	for i, f := range c {
+		if i > 0 {
+			var err error
+			if m, err = f.Mark(ctx); err != nil {
+				return err
+			}
+		}
+		if err := f.Wait(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c chain) Cover(ctx context.Context, tables []string) (Cover, error) {
+	return joinCovers(ctx, c, tables)
+}
+
+func (c chain) Health(ctx context.Context) (Health, error) { return joinHealth(ctx, c) }
+
+// joinCovers joins the gaps of all: each says of every table whether it is
+// carried as far as that fence goes.
+func joinCovers(ctx context.Context, fences []Fence, tables []string) (Cover, error) {
+	var joined Cover
+	versions := make([]string, len(fences))
+	for i, f := range fences {
+		c, err := f.Cover(ctx, tables)
+		if err != nil {
+			return Cover{}, err
+		}
+		joined.Gaps = append(joined.Gaps, c.Gaps...)
+		versions[i] = c.version
+	}
+	joined.version = strings.Join(versions, "\x00")
+	return joined, nil
+}
+
+func joinHealth(ctx context.Context, fences []Fence) (Health, error) {
+	var joined Health
+	for _, f := range fences {
+		h, err := f.Health(ctx)
+		if err != nil {
+			return Health{}, err
+		}
+		joined.Streams = append(joined.Streams, h.Streams...)
+		joined.Troubles = append(joined.Troubles, h.Troubles...)
+	}
+	return joined, nil
+}
+
+// still is the fence of a pair that nothing replicates.
+//
+// Its Wait proves nothing about arrival, and need not: nothing of the source
+// ever comes to the target, so a row that the target lacks is one that it will
+// not get.
+type still struct{}
+
+// Still is the fence where nothing replicates: for a pair that was found at
+// rest, or that the operator named so.
+func Still() Fence { return still{} }
+
+func (still) Mark(context.Context) (Mark, error)             { return Mark{}, nil }
+func (still) Wait(ctx context.Context, _ Mark) error         { return context.Cause(ctx) }
+func (still) Cover(context.Context, []string) (Cover, error) { return Cover{}, nil }
+func (still) Health(context.Context) (Health, error)         { return Health{}, nil }
+
+// barrier proves that what the target may have got already is visible on the
+// source. See Barrier.
+type barrier struct {
+	source *postgres.DB
+	tables []string
+}
+
+// Barrier stands between a reading of the target and the next one of the
+// source, for tables named as quote_ident prints them on the source.
+//
+// A commit is sent to those who follow once it is in the log; on the source it
+// is visible only later: after a synchronous standby has answered, or when the
+// backend is given the processor again. So a target may rightly be ahead.
+//
+//  1. A reading of the target saw a change that the source's log holds.
+//  2. The transaction that made it is visible on the source, and there is
+//     nothing to wait for; or it is not, and then it still holds the lock that
+//     its writing took, since locks are let go only after a transaction became
+//     visible. A prepared one holds it too, also while it is being committed.
+//  3. Mark, after that reading, sees that lock: it is among the writers.
+//  4. Wait returns when none of the writers of the mark holds a lock any more.
+//     Then the transaction is visible to every statement that begins on the
+//     source from now on.
+//
+// A transaction that stays open stays in the way: the Stalled names its session.
+func Barrier(source *postgres.DB, tables []string) Fence {
+	return &barrier{source: source, tables: tables}
+}
+
+func (b *barrier) Mark(ctx context.Context) (Mark, error) {
+	writers, err := b.source.ReadWriters(ctx, b.tables)
+	return Mark{writers: writers}, err
+}
+
+func (b *barrier) Wait(ctx context.Context, m Mark) error {
+	left := m.writers
+	if len(left) == 0 {
+		return context.Cause(ctx)
+	}
+	return await(ctx, m, func(ctx context.Context) (bool, error) {
+		now, err := b.source.ReadWriters(ctx, b.tables)
+		if err != nil {
+			return false, err
+		}
+		left = stillWriting(left, now)
+		return len(left) == 0, nil
+	}, func(context.Context) ([]Trouble, error) {
+		return []Trouble{b.open(left)}, nil
+	})
+}
+
+// stillWriting are those of before that are among now, as they are now.
+func stillWriting(before, now []postgres.Writer) []postgres.Writer {
+	var left []postgres.Writer
+	for _, n := range now {
+		for _, b := range before {
+			if n.Transaction == b.Transaction && n.PID == b.PID {
+				left = append(left, n)
+				break
+			}
+		}
+	}
+	return left
+}
+
+func (b *barrier) open(writers []postgres.Writer) Trouble {
+	names := make([]string, len(writers))
+	for i, w := range writers {
+		names[i] = w.String()
+	}
+	return Trouble{Kind: WritersOpen, Side: b.source.Side(), Subject: names[0],
+		Sentence: "transactions that wrote may not be visible on the source yet: " + strings.Join(names, ", ") + "; end or commit them, or raise --settle"}
+}
+
+// Cover: locks stand for all tables alike.
+func (b *barrier) Cover(context.Context, []string) (Cover, error) { return Cover{}, nil }
+
+func (b *barrier) Health(ctx context.Context) (Health, error) {
+	writers, err := b.source.ReadWriters(ctx, b.tables)
+	if err != nil || len(writers) == 0 {
+		return Health{}, err
+	}
+	return Health{Troubles: []Trouble{b.open(writers)}}, nil
+}
