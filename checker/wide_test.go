@@ -120,6 +120,47 @@ func TestTablesWithoutColumns(t *testing.T) {
 	})
 }
 
+// TestCutValues: a report has the beginning of a long value and its size;
+// shorter ones are as the server prints them.
+func TestCutValues(t *testing.T) {
+	both := []string{
+		"CREATE TYPE pair AS (a integer, b text)", "CREATE DOMAIN note AS text", "CREATE TYPE mood AS ENUM ('sad')",
+		"CREATE TABLE t (id integer PRIMARY KEY, v text, n note, b bytea, c character(4), p pair, m mood, j json, x text)",
+		`INSERT INTO t VALUES (1, repeat('é', 2000), 'n', '\x00', 'c', (1, 'x y'), 'sad', '{"a" : 1.0}', NULL),
+			(2, repeat('é', 2001), repeat('n', 2500), decode(repeat('00', 1000), 'hex'), '', (NULL, repeat('b', 2000)), NULL, to_json(repeat('j', 2000)), ''),
+			(3, repeat('s', 3000), 'same', decode(repeat('ff', 999), 'hex'), NULL, (NULL, NULL), 'sad', NULL, 'x')`,
+	}
+	source, target := pairOf(t, both, nil, []string{"DELETE FROM t WHERE id < 3", "UPDATE t SET v = repeat('s', 2999) || 't', b = set_byte(b, 0, 0) WHERE id = 3"})
+	row := func(values ...*string) []checker.ColumnValues {
+		var all []checker.ColumnValues
+		for i, name := range []string{"id", "v", "n", "b", "c", "p", "m", "j", "x"} {
+			all = append(all, checker.ColumnValues{Name: name, Source: values[i]})
+		}
+		return all
+	}
+	s := strings.Repeat
+	want := [][]checker.ColumnValues{
+		row(new("1"), new(s("é", 2000)), new("n"), new(`\x00`), new("c   "), new(`(1,"x y")`), new("sad"), new(`{"a" : 1.0}`), nil),
+		row(new("2"), new(s("é", 2000)+"… (4,002 bytes)"), new(s("n", 2000)+"… (2,500 bytes)"), new(`\x`+s("00", 999)+"… (1,000 bytes)"), new("    "),
+			new("(,"+s("b", 1998)+"… (2,003 bytes)"), nil, new(`"`+s("j", 1999)+"… (2,002 bytes)"), new("")),
+		{{Name: "v", Source: new(s("s", 2000) + "… (3,000 bytes)"), Target: new(s("s", 2000) + "… (3,000 bytes; differs behind this)")},
+			{Name: "b", Source: new(`\x` + s("ff", 999)), Target: new(`\x00` + s("ff", 998))}},
+	}
+	o := defaults()
+	o.ShowValues = true
+	bothWays(t, o, func(t *testing.T, o checker.Options) {
+		got := map[string][]checker.ColumnValues{}
+		for _, f := range verify(t, source, target, o).Tables[0].Findings {
+			got[f.Key["id"]] = f.Values
+		}
+		for i, values := range want {
+			if diff := cmp.Diff(values, got[fmt.Sprint(i+1)]); diff != "" {
+				t.Errorf("row %d (-want +got):\n%s", i+1, diff)
+			}
+		}
+	})
+}
+
 // TestLongKeys finds rows by keys as long as an index takes, which are longer
 // still where they compress.
 func TestLongKeys(t *testing.T) {

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pgparity/pgparity/internal/pgcluster"
 )
@@ -19,11 +23,11 @@ const mib = 1 << 20
 // wideRow is the size of the widest row of wideTables, in bytes.
 const wideRow = 100 * mib
 
-// wideTables hold six rows of 100 MiB that compress well, one that is stored
+// wideTables hold three rows of 100 MiB that compress well, one that is stored
 // as it is, and narrow rows that are read at the same time.
 var wideTables = []string{
 	"CREATE TABLE wide (id integer PRIMARY KEY, body text)",
-	"INSERT INTO wide SELECT g, repeat(md5(g::text), 100 * 32768) FROM generate_series(1, 6) AS g",
+	"INSERT INTO wide SELECT g, repeat(md5(g::text), 100 * 32768) FROM generate_series(1, 3) AS g",
 	"CREATE TABLE plain (id integer PRIMARY KEY, body text)",
 	"ALTER TABLE plain ALTER body SET STORAGE EXTERNAL",
 	"INSERT INTO plain VALUES (1, repeat(md5('1'), 100 * 32768))",
@@ -38,10 +42,7 @@ func TestMemoryOfWideRows(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes and reads rows of 100 MiB: left out by -short")
 	}
-	source := pgcluster.Shared(t, 15).TestDB(t, wideTables...)
-	target := pgcluster.Shared(t, 18).TestDB(t, append(wideTables[:len(wideTables):len(wideTables)],
-		"UPDATE wide SET body = left(body, -1) || 'X' WHERE id = 6")...)
-	sides := []string{"--source", source, "--target", target}
+	sides := sidesOf(t, wideTables, "UPDATE wide SET body = left(body, -1) || 'X' WHERE id = 3")
 	for _, c := range []struct {
 		name  string
 		args  []string
@@ -49,12 +50,12 @@ func TestMemoryOfWideRows(t *testing.T) {
 		says  []string
 	}{
 		{"pushdown", []string{"verify", "--digest", "pushdown", "--show-values", "--output", "json", "--progress", "none"}, 100 * mib,
-			[]string{`"different"`, `"6"`, "… (104,857,600 bytes"}},
+			[]string{`"different"`, `"3"`, "… (104,857,600 bytes"}},
 		{"stream", []string{"verify", "--digest", "stream", "--show-values", "--output", "json", "--progress", "none"}, 100*mib + 2*wideRow,
-			[]string{`"different"`, `"6"`, "… (104,857,600 bytes"}},
-		{"show", []string{"show", "wide", "6"}, 100 * mib, []string{"MISMATCH", "bytes"}},
-		{"show whole", []string{"show", "--full", "wide", "6"}, 100 * mib, []string{"MISMATCH", "104,857,600 bytes"}},
-		{"show by stream", []string{"show", "--digest", "stream", "wide", "6"}, 100*mib + 2*wideRow, []string{"MISMATCH"}},
+			[]string{`"different"`, `"3"`, "… (104,857,600 bytes"}},
+		{"show", []string{"show", "wide", "3"}, 100 * mib, []string{"MISMATCH", "bytes"}},
+		{"show whole", []string{"show", "--full", "wide", "3"}, 100 * mib, []string{"MISMATCH", "104,857,600 bytes"}},
+		{"show by stream", []string{"show", "--digest", "stream", "wide", "3"}, 100*mib + 2*wideRow, []string{"MISMATCH"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, peak := peakMemory(t, exitMismatch, append(c.args, sides...)...)
@@ -91,12 +92,10 @@ func TestMemoryOfLongKeys(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes and looks up 4,000 rows by keys of 2 kB: left out by -short")
 	}
-	source := pgcluster.Shared(t, 15).TestDB(t, longKeys...)
-	target := pgcluster.Shared(t, 18).TestDB(t, append(longKeys[:len(longKeys):len(longKeys)],
-		"UPDATE keys SET v = -v", "UPDATE compressed SET v = -v", "UPDATE parts SET v = -v")...)
+	sides := sidesOf(t, longKeys, "UPDATE keys SET v = -v", "UPDATE compressed SET v = -v", "UPDATE parts SET v = -v")
 	for _, way := range []string{"pushdown", "stream"} {
 		t.Run(way, func(t *testing.T) {
-			out, peak := peakMemory(t, exitMismatch, "verify", "--digest", way, "--max-diffs", "5", "--output", "json", "--progress", "none", "--source", source, "--target", target)
+			out, peak := peakMemory(t, exitMismatch, append([]string{"verify", "--digest", way, "--max-diffs", "5", "--output", "json", "--progress", "none"}, sides...)...)
 			t.Logf("%d MiB at most", peak/mib)
 			if peak > 100*mib {
 				t.Errorf("took %d MiB, want at most 100", peak/mib)
@@ -108,6 +107,33 @@ func TestMemoryOfLongKeys(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sidesOf makes a database of one content on both sides, at the same time, then
+// damages the target; and gives the flags that name them.
+func sidesOf(t *testing.T, both []string, damage ...string) []string {
+	t.Helper()
+	source, target := pgcluster.Shared(t, 15).TestDB(t), pgcluster.Shared(t, 18).TestDB(t)
+	var g errgroup.Group
+	for url, sql := range map[string][]string{source: both, target: slices.Concat(both, damage)} {
+		g.Go(func() error {
+			conn, err := pgx.Connect(t.Context(), url)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+			for _, statement := range sql {
+				if _, err := conn.Exec(t.Context(), statement); err != nil {
+					return fmt.Errorf("%s: %w", statement, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"--source", source, "--target", target}
 }
 
 // peakMemory runs the program to its end and tells what it wrote to stdout and
