@@ -65,16 +65,6 @@ func bites(keys [][]string, most int) iter.Seq[[][]string] {
 	}
 }
 
-// settleBites is settle for keys that may be long.
-func (r *run) settleBites(ctx context.Context, tr *tableRun, keys [][]string, out *Outcome) error {
-	for bite := range bites(keys, len(keys)) {
-		if err := r.settle(ctx, tr, bite, out); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // area is what of a unit is looked into: steps of a range, or, without steps,
 // all of the unit. rows is about how many it holds.
 type area struct {

@@ -30,9 +30,8 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 	if !tr.digest.Keyed() { // each reading reads the whole table
 		batch = int(r.sizes.batch)
 	}
-	for len(keys) > 0 {
-		n := min(batch, len(keys))
-		confirmed, unsettled, err := Recheck(ctx, keys[:n], r.o.Settle, look)
+	for bite := range bites(keys, batch) {
+		confirmed, unsettled, err := Recheck(ctx, bite, r.o.Settle, look)
 		for _, s := range confirmed {
 			r.addFinding(tr, of(s.Key), s)
 		}
@@ -42,7 +41,6 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 		if err != nil {
 			return err
 		}
-		keys = keys[n:]
 	}
 	return nil
 }

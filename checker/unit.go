@@ -97,7 +97,7 @@ func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outc
 // unit of a table that has differed so far is read in bins from the start: it
 // most likely differs as well, and one that doesn't costs little more.
 func (r *run) compareOnce(ctx context.Context, tr *tableRun, u sampler.Unit, out *Outcome) (equal bool, err error) {
-	found := func(suspects [][]string) error { return r.settleBites(ctx, tr, suspects, out) }
+	found := func(suspects [][]string) error { return r.settle(ctx, tr, suspects, out) }
 	if tr.differs.Load() && tr.steppable(u) {
 		return r.compareSteps(ctx, tr, u, out, found)
 	}
@@ -151,6 +151,6 @@ func (r *run) doLast(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome
 	}
 	out := Outcome{Unit: u, Compared: true}
 	// Apart from the return, which may copy out before settle fills it.
-	err = r.settleBites(ctx, tr, rows[0].differing(rows[1]), &out)
+	err = r.settle(ctx, tr, rows[0].differing(rows[1]), &out)
 	return out, err
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/pgparity/pgparity/postgres"
 )
 
-// lookTwice is how often subscriptions and slots are read until they agree: a
-// worker that starts or ends takes its slot a moment before or after.
-const lookTwice = 6
+// lookTries is how often subscriptions and slots are read until they agree: a
+// worker's slot is let go a moment before or after the worker is gone.
+const lookTries = 6
 
 // subscriptions matches a subscriber's subscriptions with the slots of whoever
 // may publish to it. What matches none is told among Others. feeds says that
@@ -50,8 +50,8 @@ func (d *Detection) subscriptions(ctx context.Context, publishers []*postgres.DB
 	return found, nil
 }
 
-// settled reads subscriptions and slots until no enabled subscription has a
-// worker without an active slot or the other way round, or for a second.
+// settled reads slots and subscriptions until no worker is seen to receive while
+// nobody reads its slot, or for a second: what lasts is no moment between.
 func settled(ctx context.Context, publishers []*postgres.DB, subscriber *postgres.DB) (*postgres.Subscriptions, []*postgres.Slots, error) {
 	for try, pause := 1, 4*firstPause; ; try, pause = try+1, 2*pause {
 		slots := make([]*postgres.Slots, len(publishers))
@@ -75,12 +75,12 @@ func settled(ctx context.Context, publishers []*postgres.DB, subscriber *postgre
 			// slots are of before, the log's end is of after.
 			before[i].LSN = slots[i].LSN
 			for _, sub := range subs.All {
-				if slot := before[i].Slot(sub.Slot); slot != nil && slot.Active != (sub.Worker != 0) {
+				if slot := before[i].Slot(sub.Slot); slot != nil && !slot.Active && sub.Received != 0 {
 					agree = false
 				}
 			}
 		}
-		if agree || try == lookTwice {
+		if agree || try == lookTries {
 			return subs, before, nil
 		}
 		rest(ctx, pause)
@@ -103,14 +103,14 @@ func match(ctx context.Context, sub postgres.Subscription, slots *postgres.Slots
 		return nil, fmt.Sprintf("comes from elsewhere: slot %q of the %s is for %s", sub.Slot, publisher.Side(), slot.Plugin), nil
 	case slot != nil && sub.Received > slots.LSN && slots.LSN != 0:
 		return nil, fmt.Sprintf("comes from elsewhere: it has received up to %s, where the %s has written no further than %s", sub.Received, publisher.Side(), slots.LSN), nil
-	case slot != nil && sub.Worker != 0 && !slot.Active:
+	case slot != nil && sub.Received != 0 && !slot.Active:
 		return nil, fmt.Sprintf("comes from elsewhere: its worker receives, and nobody reads slot %q of the %s", sub.Slot, publisher.Side()), nil
 	}
 	pubs, err := publisher.ReadPublications(ctx, sub.Publications)
 	if err != nil {
 		return nil, "", err
 	}
-	if slot == nil && (len(pubs) < len(sub.Publications) || !sub.Enabled || sub.Worker != 0) {
+	if slot == nil && (len(pubs) < len(sub.Publications) || !sub.Enabled || sub.Received != 0) {
 		return nil, fmt.Sprintf("comes from elsewhere, or lost what it followed: the %s has no slot %q", publisher.Side(), sub.Slot), nil
 	}
 	f := &Found{Kind: KindLogical, Name: sub.Name, publisher: publisher, link: link{subscription: sub.Name, slot: sub.Slot, oid: sub.OID,
