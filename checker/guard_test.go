@@ -101,7 +101,7 @@ func (w *guarded) passes() bool {
 		return err == nil
 	default:
 		cancel()
-		<-passed
+		_ = <-passed
 		return false
 	}
 }

@@ -253,7 +253,7 @@ func (j *journal) close() {
 	j.work.Wait()
 	j.sync()
 	if !j.kept {
-		j.remove()
+		_ = j.remove() // nothing is in it
 	}
 	j.release()
 }

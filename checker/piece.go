@@ -31,7 +31,7 @@ type keyRange struct {
 func (p keyRange) size() int64 { return p.rows }
 
 func (p keyRange) scope(tr *tableRun, db *postgres.DB) postgres.Scope {
-	return p.Range.Scope(tr.table, db.Side())
+	return p.Scope(tr.table, db.Side())
 }
 
 func (p keyRange) cut(ctx context.Context, r *run, tr *tableRun, db *postgres.DB, n int64) (head, tail piece, ok bool, err error) {
@@ -73,7 +73,7 @@ type pageRun struct {
 func (p pageRun) size() int64 { return p.pages }
 
 func (p pageRun) scope(tr *tableRun, db *postgres.DB) postgres.Scope {
-	return p.Segment.Of(tr.table.Scope(db.Side()), tr.table.On(db.Side()), db.Server().BlockSize)
+	return p.Of(tr.table.Scope(db.Side()), tr.table.On(db.Side()), db.Server().BlockSize)
 }
 
 func (p pageRun) cut(_ context.Context, _ *run, _ *tableRun, _ *postgres.DB, n int64) (head, tail piece, ok bool, err error) {

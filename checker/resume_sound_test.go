@@ -132,7 +132,7 @@ func TestDiskFull(t *testing.T) {
 	var warnings []string
 	done := 0
 	o.OnEvent = func(e checker.Event) {
-		switch e.Kind {
+		switch e.Kind { //nolint:exhaustive // the others do not matter here
 		case checker.Warned:
 			warnings = append(warnings, e.Message)
 		case checker.UnitDone:

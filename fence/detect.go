@@ -241,7 +241,11 @@ func (d *Detection) Fence() (Fence, error) {
 		return d.compose(func(Found) bool { return true })
 	}
 	if d.unexplained {
-		return nil, fmt.Errorf("%w; %s", ErrUnknown, strings.Join(d.Others, "; "))
+		err := ErrUnknown
+		if o.Source.Server().InRecovery && o.SourcePrimary == nil {
+			err = fmt.Errorf("source: %w", ErrNoPrimary) // the slots are there
+		}
+		return nil, fmt.Errorf("%w; %s", err, strings.Join(d.Others, "; "))
 	}
 	if d.options.Target.Server().InRecovery && o.TargetPrimary == nil {
 		return nil, fmt.Errorf("target: it is a standby of another cluster than the source's, and what feeds that can't be seen from here: compare with its primary, or give that too: %w", ErrUnknown)
