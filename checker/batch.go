@@ -14,17 +14,23 @@ import (
 
 // maxBatch is how many chunks one statement reads at most: what a statement
 // costs by itself, in time and on the wire, is then small beside its chunks.
-const maxBatch = 8
+const maxBatch = 10
 
 // batches groups units that one statement can read together: neighbouring
 // chunks of one table. The others are alone.
 func (r *run) batches(units []sampler.Unit) [][]sampler.Unit {
 	var all [][]sampler.Unit
+	chunks := map[string]int{} // of a table, that can share a statement
+	for _, u := range units {
+		if r.batchable(r.byName[u.Table], u) {
+			chunks[u.Table]++
+		}
+	}
 	for _, u := range units {
 		tr := r.byName[u.Table]
 		if n := len(all); n > 0 && r.batchable(tr, u) {
 			last := all[n-1]
-			if before := last[len(last)-1]; before.Table == u.Table && before.Chunk+1 == u.Chunk && r.batchable(tr, before) && len(last) < r.batchSize(tr) {
+			if before := last[len(last)-1]; before.Table == u.Table && before.Chunk+1 == u.Chunk && r.batchable(tr, before) && len(last) < r.batchSize(tr, chunks[u.Table]) {
 				all[n-1] = append(last, u)
 				continue
 			}
@@ -41,13 +47,15 @@ func (r *run) batchable(tr *tableRun, u sampler.Unit) bool {
 }
 
 // batchSize is how many chunks of a table one statement is planned to read: a
-// quarter of the budget's worth by the expected cost of a row.
-func (r *run) batchSize(tr *tableRun) int {
+// quarter of the budget's worth by the expected cost of a row, and no more than
+// leaves every worker some.
+func (r *run) batchSize(tr *tableRun, chunks int) int {
+	most := min((chunks+r.o.Concurrency-1)/max(r.o.Concurrency, 1), maxBatch)
 	chunk := time.Duration(tr.plan.Rows/int64(max(tr.plan.Chunks, 1))+1) * sampler.Cost(tr.table.Source, len(tr.table.Columns))
 	if r.o.Budget <= 0 {
-		return maxBatch
+		return most
 	}
-	return int(min(max(time.Duration(paceShare*float64(r.o.Budget))/chunk, 1), maxBatch))
+	return int(min(max(time.Duration(paceShare*float64(r.o.Budget))/chunk, 1), time.Duration(most)))
 }
 
 // doBatch does units that share a statement, and folds what comes of each.

@@ -172,7 +172,7 @@ func (r *run) planTable(ctx context.Context, tr *tableRun) error {
 	var err error
 	if !planned {
 		err = postgres.Again(ctx, func() (err error) {
-			ranges, err = sampler.Cut(ctx, r.source, t, tr.plan)
+			ranges, err = sampler.Cut(ctx, r.source, t, tr.plan, r.budget()...)
 			return err
 		})
 	}

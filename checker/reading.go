@@ -38,10 +38,16 @@ type pass struct {
 // read runs one reading transaction: when the guard lets it, and under the
 // budget.
 func (r *run) read(ctx context.Context, db *postgres.DB, tag string, fn func(context.Context, *postgres.Session) error, settings ...string) error {
-	if r.o.Budget > 0 {
-		settings = append(settings[:len(settings):len(settings)], fmt.Sprintf("statement_timeout = %d", r.o.Budget.Milliseconds()))
-	}
+	settings = append(settings[:len(settings):len(settings)], r.budget()...)
 	return r.readAtLength(ctx, db, tag, fn, settings...)
+}
+
+// budget is the setting that ends a statement.
+func (r *run) budget() []string {
+	if r.o.Budget <= 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("statement_timeout = %d", r.o.Budget.Milliseconds())}
 }
 
 // readAtLength is read without the budget, for what cannot be cut smaller.

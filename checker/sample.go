@@ -117,10 +117,10 @@ func (r *run) doSample(ctx context.Context, tr *tableRun, u sampler.Unit) (Outco
 	var draws [2]*drawing
 	for i, db := range []*postgres.DB{r.source, r.target} {
 		draws[i] = &drawing{db: db, batch: tidBatch}
-		err := r.read(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) (err error) {
+		err := r.readAgain(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) (err error) {
 			draws[i].Drawer, err = sampler.NewDrawer(ctx, s, tr.table, db.Side(), db.Server().BlockSize, u.Seed)
 			return err
-		})
+		}, r.read)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -193,10 +193,10 @@ func (r *run) readPlaces(ctx context.Context, tr *tableRun, d *drawing, places [
 	for len(places) > 0 {
 		n := min(d.batch, len(places))
 		var keys map[sampler.Place][]string
-		err := r.read(ctx, d.db, "sample "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
+		err := r.readAgain(ctx, d.db, "sample "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
 			keys, err = d.Read(ctx, s, places[:n])
 			return err
-		}, sampler.TidScan...)
+		}, r.read, sampler.TidScan...)
 		if postgres.TimedOut(err) && ctx.Err() == nil && n > leastBatch {
 			d.batch = max(n/4, leastBatch)
 			continue

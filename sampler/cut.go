@@ -53,7 +53,8 @@ func compare(refs []string, op string, values []string) string {
 // statistics where that is fine enough, else from a sample of the table's
 // pages: never from even steps, since keys have gaps and skew. It reads one
 // side, the source; bounds that fit the other badly cost time, not truth.
-func Cut(ctx context.Context, db *postgres.DB, t *pairing.Table, p Plan) ([]Range, error) {
+// settings hold for its statements; one that they time out leaves fewer bounds.
+func Cut(ctx context.Context, db *postgres.DB, t *pairing.Table, p Plan, settings ...string) ([]Range, error) {
 	if p.Chunks <= 1 || p.Strategy != Ranges {
 		return []Range{{}}, nil
 	}
@@ -63,7 +64,7 @@ func Cut(ctx context.Context, db *postgres.DB, t *pairing.Table, p Plan) ([]Rang
 		bounds, err = histogram(ctx, db, t)
 	}
 	if err == nil && len(bounds) < p.Chunks {
-		bounds, err = sample(ctx, db, t, p)
+		bounds, err = sample(ctx, db, t, p, settings)
 	}
 	if err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ const (
 )
 
 // sample reads the keys of random pages, sorted.
-func sample(ctx context.Context, db *postgres.DB, t *pairing.Table, p Plan) ([][]string, error) {
+func sample(ctx context.Context, db *postgres.DB, t *pairing.Table, p Plan, settings []string) ([][]string, error) {
 	pages := float64(max(t.Source.Bytes/db.Server().BlockSize, 1))
 	want := math.Min(float64(p.Chunks*samplePages), maxSamplePages)
 	statements := max(int(math.Ceil(math.Min(want, pages)/statementPages)), 1)
@@ -143,7 +144,10 @@ func sample(ctx context.Context, db *postgres.DB, t *pairing.Table, p Plan) ([][
 				bounds = append(bounds, b)
 				return nil
 			})
-		})
+		}, settings...)
+		if postgres.TimedOut(err) && ctx.Err() == nil {
+			break // what there is has to do
+		}
 		if err != nil {
 			return nil, err
 		}
