@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -12,12 +13,15 @@ import (
 //go:embed sql/*.sql
 var sqlFiles embed.FS
 
+var comments = regexp.MustCompile(`(?m)^ *--.*\n`)
+
 // statement reads an embedded file and fills in what depends on the version.
 func (db *DB) statement(name string) Statement {
 	b, err := sqlFiles.ReadFile("sql/" + name + ".sql")
 	if err != nil {
 		panic(err) // embedded
 	}
+	text := comments.ReplaceAllString(string(b), "") // for readers, not for the wire
 	v := db.server.VersionNum
 	since := func(version int, text, otherwise string) string {
 		if v >= version {
@@ -34,7 +38,7 @@ func (db *DB) statement(name string) Statement {
 		"{{keycolumns}}", since(110000, "i.indnkeyatts", "i.indnatts"),
 		"{{multirange}}", since(140000, "UNION ALL SELECT mr.rngsubtype FROM pg_catalog.pg_range mr WHERE mr.rngmultitypid = t.oid", ""),
 		"{{multirangesub}}", since(140000, " OR r.rngmultitypid = t.oid", ""),
-	).Replace(string(b))}
+	).Replace(text)}
 }
 
 // ReadCatalog reads all tables, columns, keys and sequences of one side.

@@ -65,7 +65,7 @@ func (w workload) contenders(b *bed) []contender {
 func (w workload) variants(e ends) []contender {
 	var all []contender
 	if w.name == "narrow" || w.name == "wide" {
-		all = append(all, contender{name: "verify, small ranges", what: "`--chunk-rows 250000`, by index ranges",
+		all = append(all, contender{name: "verify, small ranges", what: "`--chunk-rows 250000`",
 			run: verify(e, match, judgedWith("--chunk-rows", "250000")...)})
 		for _, workers := range []string{"1", "2", "4"} {
 			all = append(all, contender{name: "verify, workers " + workers, what: "`--concurrency " + workers + "`",

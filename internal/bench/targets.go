@@ -133,6 +133,9 @@ func (m measured) perChunk() (bytes float64, ok bool) {
 		return 0, false
 	}
 	few, many := m.Traffic[0], m.Traffic[1]
+	if few.Chunks > many.Chunks {
+		few, many = many, few
+	}
 	if few.Plan != "ranges" || many.Plan != "ranges" || many.Chunks <= few.Chunks {
 		return 0, false
 	}
