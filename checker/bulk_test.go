@@ -51,6 +51,7 @@ var bulkDamages = []struct {
 
 // TestBulk: all that differs is counted, as many as asked for are listed.
 func TestBulk(t *testing.T) {
+	t.Parallel()
 	const rows, listed = 5_000, 25
 	servers := [2]*pgcluster.Cluster{pgcluster.Shared(t, 15), pgcluster.Shared(t, 18)}
 	for i, b := range bulkTables {
@@ -120,40 +121,55 @@ func peak() (stop func() uint64) {
 // TestBulkIsLinear: where every row differs, four times the rows take about four
 // times as long, and no more memory than a batch does.
 func TestBulkIsLinear(t *testing.T) {
-	few, factor := 6_000, 4
-	if testing.Short() {
-		few = 4_000
-	}
+	const few, factor = 4_000, 4
 	servers := [2]*pgcluster.Cluster{pgcluster.Shared(t, 15), pgcluster.Shared(t, 18)}
-	for _, b := range bulkTables {
+	for i, b := range bulkTables {
 		t.Run(b.name, func(t *testing.T) {
+			if testing.Short() && i > 0 {
+				t.Skip("-short leaves it out: it takes long to tell how long something takes")
+			}
+			var again func() time.Duration // the last, which is the larger one
 			var took [2]time.Duration
 			for i, rows := range []int{few, factor * few} {
 				source, target := servers[0].TestDB(t, b.make(rows)...), servers[1].TestDB(t, b.make(rows, `UPDATE bulk SET v = -v`)...)
-				o := defaults()
-				o.Checks, o.MaxDiffs, o.Budget = []string{"ranges"}, 10, 2*time.Second
-				runtime.GC()
-				most := peak()
-				began := time.Now()
-				res := verify(t, source, target, o)
-				took[i] = time.Since(began)
-				heap := most()
-				if heap > 64<<20 {
-					t.Errorf("%d rows: the heap was %d MiB", rows, heap>>20)
-				}
-				want := int64(rows)
-				if b.plan == "multiset" {
-					want *= 2
-				}
-				if res.Tables[0].FindingsTotal != want {
-					t.Errorf("%d findings, want %d: %q", res.Tables[0].FindingsTotal, want, res.Tables[0].Error)
-				}
-				t.Logf("%d rows: %s, heap %d MiB", rows, took[i].Round(time.Millisecond), heap>>20)
+				again = func() time.Duration { return b.allDiffer(t, source, target, rows) }
+				took[i] = again()
 			}
 			// A fixed part of a run is the same for both, which the margin is for.
-			if limit := time.Duration(2*factor)*took[0] + 500*time.Millisecond; took[1] > limit {
+			// What else the machine does may slow down one of them, not each time.
+			limit := func() time.Duration { return 2*factor*took[0] + 500*time.Millisecond }
+			for n := 0; n < 3 && took[1] > limit(); n++ {
+				took[1] = min(took[1], again())
+			}
+			if took[1] > limit() {
 				t.Errorf("%s for %d rows, %s for %d", took[0], few, took[1], factor*few)
 			}
 		})
 	}
+}
+
+// allDiffer compares a table of which every row differs, and tells how long
+// that took.
+func (b bulkTable) allDiffer(t *testing.T, source, target string, rows int) time.Duration {
+	t.Helper()
+	o := defaults()
+	o.Checks, o.MaxDiffs, o.Budget = []string{"ranges"}, 10, 2*time.Second
+	runtime.GC()
+	most := peak()
+	began := time.Now()
+	res := verify(t, source, target, o)
+	took := time.Since(began)
+	heap := most()
+	if heap > 64<<20 {
+		t.Errorf("%d rows: the heap was %d MiB", rows, heap>>20)
+	}
+	want := int64(rows)
+	if b.plan == "multiset" {
+		want *= 2
+	}
+	if res.Tables[0].FindingsTotal != want {
+		t.Errorf("%d findings, want %d: %q", res.Tables[0].FindingsTotal, want, res.Tables[0].Error)
+	}
+	t.Logf("%d rows: %s, heap %d MiB", rows, took.Round(time.Millisecond), heap>>20)
+	return took
 }

@@ -188,7 +188,7 @@ func (r *run) resumeOutcomes() {
 	}
 	for _, line := range p.outcomes {
 		u, ok := units[line.unitID()]
-		if !ok {
+		if !ok || line.Confirmed > 0 && r.mayCountAgain(u) {
 			continue
 		}
 		for _, key := range line.Claimed {
@@ -202,6 +202,17 @@ func (r *run) resumeOutcomes() {
 	}
 	r.note(fmt.Sprintf("resumed %s; first started %s, %d of %d chunks were compared before", again, p.header.StartedAt.Format(time.RFC3339),
 		r.result.Coverage.ChunksCompared, r.result.Coverage.ChunksPlanned))
+}
+
+// mayCountAgain tells whether a check that comes before a unit is still to be
+// done, by what was restored so far: it will find rows that the unit found, and
+// only a unit that is done after it leaves those out. r.mu is not held.
+func (r *run) mayCountAgain(u sampler.Unit) bool {
+	tr := r.byName[u.Table]
+	return u.Check == sampler.CheckContent && slices.ContainsFunc(tr.units, func(quick sampler.Unit) bool {
+		return quick.Check == sampler.CheckSample && !tr.done[quick.ID()] ||
+			quick.Check == sampler.CheckLast && !tr.lastBlocked && !tr.done[quick.ID()]
+	})
 }
 
 // checkpoint writes down an outcome before it counts. r.mu is held.

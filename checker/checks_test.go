@@ -54,6 +54,7 @@ func wantVerdict(t *testing.T, res *checker.Result, want checker.Verdict, gist s
 
 // TestLastRows looks at the last rows only, by the key or by a column.
 func TestLastRows(t *testing.T) {
+	t.Parallel()
 	both := []string{"CREATE TABLE t (id integer PRIMARY KEY, v text, updated_at timestamptz)",
 		"INSERT INTO t SELECT g, 'v' || g, '2024-01-01'::timestamptz + g % 200 * interval '1 hour' FROM generate_series(1, 300) AS g"}
 	source, target := pairOf(t, both, nil, []string{
@@ -127,6 +128,7 @@ func TestCountsOnly(t *testing.T) {
 
 // TestMaxDiffs lists some and counts all.
 func TestMaxDiffs(t *testing.T) {
+	t.Parallel()
 	both := []string{"CREATE TABLE t (id integer PRIMARY KEY, v text)", "INSERT INTO t SELECT g, 'a' FROM generate_series(1, 2500) AS g", "ANALYZE t",
 		"CREATE TABLE keyless (v integer)", "INSERT INTO keyless SELECT generate_series(1, 10)"}
 	source, target := pairOf(t, both, nil, []string{"UPDATE t SET v = 'b' WHERE id <= 2000", "DELETE FROM keyless WHERE v <= 5"})
@@ -147,6 +149,7 @@ func TestMaxDiffs(t *testing.T) {
 
 // TestStrict makes decide what is otherwise only said.
 func TestStrict(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name           string
 		source, target []string
@@ -229,6 +232,7 @@ func TestHiddenKeysAndShownValues(t *testing.T) {
 // TestKeySpellings: keys that are equal and print differently are one row,
 // which differs in its key.
 func TestKeySpellings(t *testing.T) {
+	t.Parallel()
 	both := []string{"CREATE SCHEMA ext", "CREATE EXTENSION citext SCHEMA ext", "CREATE DOMAIN amount AS numeric"}
 	var inserts [2][]string
 	var want []string

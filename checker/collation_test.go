@@ -82,6 +82,7 @@ func orderedDB(t *testing.T, major int, options string, sql ...string) string {
 // TestCollations: pairs that order their texts differently, read in tiny pieces.
 // Before 14 a side is cut in its own order of the key.
 func TestCollations(t *testing.T) {
+	t.Parallel()
 	icu := func(locale string) string {
 		return fmt.Sprintf("LOCALE_PROVIDER icu ICU_LOCALE '%s' LOCALE 'C'", locale)
 	}
@@ -128,7 +129,7 @@ func TestCollations(t *testing.T) {
 func kindsAndKeys(tab *checker.TableResult, key string) []string {
 	var all []string
 	for _, f := range tab.Findings {
-		all = append(all, string(f.Kind)+" "+f.Key[key])
+		all = append(all, f.Kind+" "+f.Key[key])
 	}
 	slices.Sort(all)
 	return all
@@ -137,6 +138,7 @@ func kindsAndKeys(tab *checker.TableResult, key string) []string {
 // TestLooseCollations: a key whose collation takes unlike texts for equal has
 // each of them once. A text that became an equal one is still a difference.
 func TestLooseCollations(t *testing.T) {
+	t.Parallel()
 	const loose = `CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false)`
 	made := func(collate string, damage ...string) []string {
 		all := append([]string{loose}, named(collate)...)

@@ -267,7 +267,7 @@ func (r *run) suspects(ctx context.Context, tr *tableRun, u sampler.Unit, a area
 	rows := [2]*rowSet{newRowSet(2 * r.sizes.batch), newRowSet(2 * r.sizes.batch)}
 	var mu sync.Mutex
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
-		return r.readPieces(ctx, tr, db, u, r.piece(tr, u, a, db), pass{op: "rows", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+		return r.readWhole(ctx, tr, db, u, []piece{r.piece(tr, u, a, db)}, "", pass{op: "rows", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
 			part := newRowSet(2 * r.sizes.batch)
 			return func() error {
 				mu.Lock()
@@ -299,7 +299,7 @@ func (r *run) sketchOf(ctx context.Context, tr *tableRun, u sampler.Unit, a area
 	var mu sync.Mutex
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
 		sign := int64(1 - 2*index(db.Side()))
-		return r.readPieces(ctx, tr, db, u, r.piece(tr, u, a, db), pass{op: "sketch", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+		return r.readWhole(ctx, tr, db, u, []piece{r.piece(tr, u, a, db)}, "", pass{op: "sketch", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
 			part := newSketch(tr.digest.Keyed(), cells)
 			err := tr.digest.Rows(ctx, s, p.scope(tr, db), h, func(row hashing.Row) error {
 				part.add(row, sign)
@@ -349,7 +349,7 @@ func (r *run) sketchShares(ctx context.Context, tr *tableRun, u sampler.Unit, a 
 func (r *run) suspectAll(ctx context.Context, tr *tableRun, u sampler.Unit, found func([][]string) error) error {
 	for _, db := range []*postgres.DB{r.source, r.target} {
 		var mu sync.Mutex // found is for one at a time
-		err := r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "keys", rows: max(r.sizes.batch/4, 1), do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+		err := r.readWhole(ctx, tr, db, u, []piece{r.whole(tr, u, db)}, "", pass{op: "keys", rows: max(r.sizes.batch/4, 1), do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
 			limit := 2 * r.sizes.batch
 			if p.size() <= 1 {
 				limit = 0 // it cannot be cut: a page of keys has to fit
@@ -431,7 +431,7 @@ func (s *rowSet) put(key string, hash int64) error {
 
 // merge takes another set's rows.
 func (s *rowSet) merge(o *rowSet) error {
-	if s.parts = o.parts; len(s.rows) == 0 {
+	if s.parts = max(s.parts, o.parts); len(s.rows) == 0 {
 		s.rows, s.bytes = o.rows, o.bytes // as they are
 		return nil
 	}

@@ -225,3 +225,26 @@ func TestCompareNext(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyPieces: the pieces of a table that were read last may hold no rows;
+// the keys of the others are whole all the same.
+func TestEmptyPieces(t *testing.T) {
+	rows := func(key string) *rowSet {
+		s := newRowSet(0)
+		if err := s.add(hashing.Row{Key: [][]byte{[]byte(key)}, Hash: 1}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	source, target := newRowSet(0), newRowSet(0)
+	for _, merge := range []error{source.merge(rows("42")), source.merge(newRowSet(0)), target.merge(rows("43")), target.merge(newRowSet(0))} {
+		if merge != nil {
+			t.Fatal(merge)
+		}
+	}
+	got := source.differing(target)
+	slices.SortFunc(got, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+	if want := [][]string{{"42"}, {"43"}}; !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -101,8 +101,7 @@ func (w *guarded) passes() bool {
 		return err == nil
 	default:
 		cancel()
-		_ = <-passed
-		return false
+		return <-passed == nil // not so: it waited, and was cancelled
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // Materialised views are left out and named, or, on request, compared as
 // tables without a key.
 func TestMatviews(t *testing.T) {
+	t.Parallel()
 	const (
 		view      = "CREATE MATERIALIZED VIEW totals AS SELECT g AS id, g * 2 AS v FROM generate_series(1, 2000) g"
 		changed   = "CREATE MATERIALIZED VIEW totals AS SELECT g AS id, CASE g WHEN 77 THEN 0 ELSE g * 2 END AS v FROM generate_series(1, 2000) g"

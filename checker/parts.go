@@ -39,12 +39,8 @@ func (r *run) addUp(ctx context.Context, tr *tableRun, db *postgres.DB, u sample
 			return nil
 		}, err
 	}}
-	for _, rest := range parts.rest {
-		if err := r.readPieces(ctx, tr, db, u, rest, how); err != nil {
-			return total, err
-		}
-	}
-	return total, nil
+	err = r.readWhole(ctx, tr, db, u, parts.rest, parts.file, how)
+	return total, err
 }
 
 // parts is how far the reading of a unit is on one side.
@@ -181,6 +177,55 @@ func joinBound(bound []text) string {
 		return "open"
 	}
 	return "key " + joinKey(plainTexts(bound))
+}
+
+// readWhole reads all that is left of a unit on one side. Where it takes several
+// statements to read a heap by its pages, rows must not move between the pages
+// meanwhile: then some would be read twice, and others not at all. before are
+// the heap's files where that is known, since when something of it was read.
+func (r *run) readWhole(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, rest []piece, before string, how pass) error {
+	how.files = &heapFiles{before: before}
+	for _, p := range rest {
+		if _, pages := p.(pageRun); !pages {
+			how.files = nil
+		}
+		if err := r.readPieces(ctx, tr, db, u, p, how); err != nil {
+			return err
+		}
+	}
+	return how.files.same(ctx, r, tr, db)
+}
+
+// heapFiles are the files of a heap before the first of its pages was read, ""
+// while one statement reads it all: that sees all of it at once.
+type heapFiles struct {
+	mu     sync.Mutex
+	before string
+}
+
+// note finds the files, unless they are known or it is not cut.
+func (h *heapFiles) note(ctx context.Context, r *run, tr *tableRun, db *postgres.DB, cut bool) (err error) {
+	if h == nil || !cut {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.before == "" {
+		h.before, err = r.files(ctx, tr, db)
+	}
+	return err
+}
+
+// same tells by an error that the files are others now.
+func (h *heapFiles) same(ctx context.Context, r *run, tr *tableRun, db *postgres.DB) error {
+	if h == nil || h.before == "" {
+		return nil
+	}
+	now, err := r.files(ctx, tr, db)
+	if err == nil && now != h.before {
+		err = fmt.Errorf("%s: its rows were moved to other files while it was read (VACUUM FULL, CLUSTER or the like): run again", db.Side())
+	}
+	return err
 }
 
 // files names the files that hold a table's rows, of all its leaves. A rewrite

@@ -147,13 +147,14 @@ func TestGuardBesidePgbench(t *testing.T) {
 	o := slowOnly()
 	o.Budget, o.Guard = 100*time.Millisecond, checker.Guard{MaxActive: 1, Every: 50 * time.Millisecond}
 	o.OnEvent = func(e checker.Event) {
-		switch e.Kind {
-		case checker.Held:
-			if held++; held == 1 {
-				close(began)
-			}
-		case checker.Released:
+		if e.Kind == checker.Released {
 			released++
+		}
+		if e.Kind != checker.Held {
+			return
+		}
+		if held++; held == 1 {
+			close(began)
 		}
 	}
 	var whileHeld int

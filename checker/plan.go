@@ -112,6 +112,9 @@ func notComparable(t *pairing.Table) string {
 // planTables fixes the units of every table. From here on what was planned
 // does not change, whatever happens to it.
 func (r *run) planTables(ctx context.Context, agree *hashing.Agreement) error {
+	if sentence := r.o.strangers(r.pair); sentence != "" {
+		r.note(sentence)
+	}
 	wantTables := r.o.has("counts") || r.o.has("last") || r.o.has("sample") || r.o.has("ranges")
 	for _, t := range r.pair.Tables {
 		if notComparable(t) == "" && !wantTables {

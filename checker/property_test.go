@@ -117,11 +117,12 @@ const patience = 25 * time.Second
 // client's. Run it again with -rapid.seed, which a failure prints, and longer
 // with -rapid.checks.
 func TestFindsExactlyWhatDiffers(t *testing.T) {
+	t.Parallel()
 	opened := map[[2]int]*route{}
 	var worlds, damaged int
 	start, patience := time.Now(), patience
 	if testing.Short() {
-		patience /= 5
+		patience /= 8
 	}
 	checks := flag.Lookup("rapid.checks")
 	asked := checks.Value.String() != checks.DefValue

@@ -33,6 +33,9 @@ type pass struct {
 	// may be made again, or in smaller pieces. keep, called once the transaction
 	// has ended well, takes it; several pieces' may be called at a time.
 	do func(ctx context.Context, s *postgres.Session, p piece) (keep func() error, err error)
+	// files are those of the heap whose pages are read in more than one
+	// statement; nil where readWhole is not asked for it.
+	files *heapFiles
 }
 
 // read runs one reading transaction: when the guard lets it, and under the
@@ -77,11 +80,12 @@ func (r *run) bothSides(ctx context.Context, do func(context.Context, *postgres.
 }
 
 // readPieces reads a piece on one side, cut as the pace says, several pieces at
-// a time.
+// a time. Without an error all of it was read.
 func (r *run) readPieces(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, rest piece, how pass) error {
 	each, ectx := errgroup.WithContext(ctx)
 	each.SetLimit(max(r.o.Concurrency, 1))
-	for more := true; more && ectx.Err() == nil; {
+	more := true
+	for more && ectx.Err() == nil {
 		p, n := rest, r.fit(tr, db.Side(), rest, how)
 		more = false
 		if rest.size() > n+n/4 {
@@ -91,10 +95,17 @@ func (r *run) readPieces(ctx context.Context, tr *tableRun, db *postgres.DB, u s
 				return err
 			}
 			p, rest, more = head, tail, ok
+			if err := how.files.note(ectx, r, tr, db, ok); err != nil {
+				_ = each.Wait()
+				return err
+			}
 		}
 		each.Go(func() error { return r.readPiece(ectx, tr, db, u, p, how) })
 	}
-	return each.Wait()
+	if err := each.Wait(); err != nil || !more {
+		return err
+	}
+	return context.Cause(ctx) // no piece failed, but the run was stopped before the last
 }
 
 // fit is how much of a piece one statement should read.
@@ -131,9 +142,11 @@ var errTooLarge = errors.New("a piece holds more than a reading can take")
 // holds too much.
 func (r *run) readPiece(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, p piece, how pass) error {
 	for try := 1; ; try++ {
-		err := r.readOnce(ctx, tr, db, u, p, how, r.read)
+		keep, err := r.readOnce(ctx, tr, db, u, p, how, r.read)
 		switch {
-		case err == nil || ctx.Err() != nil:
+		case err == nil:
+			return keep() // not again, whatever comes of it: it may have counted rows
+		case ctx.Err() != nil:
 			return err
 		case postgres.Conflicted(err) && try < conflictTries:
 			if err := wait(ctx, min(time.Duration(try)*conflictPause, lastPause)); err != nil {
@@ -153,7 +166,11 @@ func (r *run) readPiece(ctx context.Context, tr *tableRun, db *postgres.DB, u sa
 			case bins && run.ranges != nil:
 				return err // its unit is read by itself, and cut
 			case postgres.TimedOut(err): // a row, or a page of them, that takes that long
-				return r.readOnce(ctx, tr, db, u, p, how, r.readAtLength)
+				keep, err := r.readOnce(ctx, tr, db, u, p, how, r.readAtLength)
+				if err != nil {
+					return err
+				}
+				return keep()
 			}
 			return err
 		default:
@@ -167,27 +184,30 @@ func (r *run) readBoth(ctx context.Context, tr *tableRun, db *postgres.DB, u sam
 	if cutErr != nil {
 		return cutErr
 	}
+	if err := how.files.note(ctx, r, tr, db, true); err != nil {
+		return err
+	}
 	if err := r.readPiece(ctx, tr, db, u, head, how); err != nil {
 		return err
 	}
 	return r.readPieces(ctx, tr, db, u, tail, how)
 }
 
-// readOnce makes one reading of a piece, by read or readAtLength.
-func (r *run) readOnce(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, p piece, how pass, read readFunc) error {
+// readOnce makes one reading of a piece, by read or readAtLength, and returns
+// what keeps it.
+func (r *run) readOnce(ctx context.Context, tr *tableRun, db *postgres.DB, u sampler.Unit, p piece, how pass, read readFunc) (keep func() error, err error) {
 	var took time.Duration
-	var keep func() error
-	err := read(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) (err error) {
+	err = read(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) (err error) {
 		began := time.Now() // the guard and the pool may have kept it waiting
 		keep, err = how.do(ctx, s, p)
 		took = time.Since(began)
 		return err
 	}, settingsFor(p)...)
 	if err != nil {
-		return explainSize(err)
+		return nil, explainSize(err)
 	}
 	tr.pace(db.Side(), how.op, p).observe(p.size(), took)
-	return keep()
+	return keep, nil
 }
 
 // halve cuts what took too long to at most half, or less if it holds less than

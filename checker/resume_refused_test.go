@@ -17,93 +17,104 @@ import (
 // TestResumeRefused: a file is gone on from only by the same comparison, and
 // stays as it was where it is refused.
 func TestResumeRefused(t *testing.T) {
+	t.Parallel()
 	some := []string{
 		`CREATE TABLE a (id int PRIMARY KEY, v varchar(10))`, `INSERT INTO a SELECT g, 'x' FROM generate_series(1, 1000) g`,
 		`CREATE TABLE b (id int PRIMARY KEY, v text)`, `INSERT INTO b SELECT g, 'x' FROM generate_series(1, 1000) g`, `ANALYZE`,
 	}
 	clusters := [2]*pgcluster.Cluster{pgcluster.Shared(t, 15), pgcluster.Shared(t, 18)}
 	type sides struct{ source, target string }
+	// stopped makes a pair and leaves what a run of it, stopped, had written.
+	stopped := func(t *testing.T) (sides, []byte) {
+		s := sides{clusters[0].TestDB(t, some...), clusters[1].TestDB(t, some...)}
+		o := resumeOptions(filepath.Join(t.TempDir(), "journal"))
+		interrupted(t, open(t, postgres.Source, s.source), open(t, postgres.Target, s.target), o, checker.UnitDone, 6)
+		content, err := os.ReadFile(o.Resume)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, content
+	}
+	common, written := stopped(t)
 	for _, c := range []struct {
 		name   string
+		alters bool                                                                    // the databases, which are then its own
 		before func(t *testing.T, s *sides, o *checker.Options, content []byte) []byte // nil: the file as it is
 		says   string                                                                  // "" when it is resumed
 	}{
-		{"as it was", nil, ""},
-		{"what sets the pace", func(_ *testing.T, _ *sides, o *checker.Options, b []byte) []byte {
+		{"as it was", false, nil, ""},
+		{"what sets the pace", false, func(_ *testing.T, _ *sides, o *checker.Options, b []byte) []byte {
 			o.Concurrency, o.Settle, o.Budget = 1, 5e9, 1e9
 			return b
 		}, ""},
-		{"other options", func(_ *testing.T, _ *sides, o *checker.Options, b []byte) []byte { o.OptionsHash = "other"; return b },
+		{"other options", false, func(_ *testing.T, _ *sides, o *checker.Options, b []byte) []byte { o.OptionsHash = "other"; return b },
 			"the options that say what is compared were others then"},
-		{"another source", func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"another source", false, func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			s.source = clusters[0].TestDB(t, some...)
 			return b
 		}, "the source was another database then: "},
-		{"another target", func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"another target", false, func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			s.target = clusters[0].TestDB(t, some...)
 			return b
 		}, "the target was another database then: system identifier "},
-		{"sides exchanged", func(_ *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"sides exchanged", false, func(_ *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			s.source, s.target = s.target, s.source
 			return b
 		}, "the source was another database then: "},
-		{"a column more", func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"a column more", true, func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			must(t, connect(t, s.source), `ALTER TABLE a ADD w int`)
 			return b
 		}, "public.a was altered, dropped or replaced on the source since the first start"},
-		{"a type", func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"a type", true, func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			must(t, connect(t, s.target), `ALTER TABLE a ALTER v TYPE varchar(20)`)
 			return b
 		}, "public.a was altered, dropped or replaced on the target since the first start"},
-		{"dropped", func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"dropped", true, func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			must(t, connect(t, s.source), `DROP TABLE b`)
 			must(t, connect(t, s.target), `DROP TABLE b`)
 			return b
 		}, "public.b was planned at the first start and is not there any more"},
-		{"made anew", func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"made anew", true, func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			must(t, connect(t, s.target), `CREATE TABLE c (LIKE b INCLUDING ALL)`, `INSERT INTO c TABLE b`, `DROP TABLE b`, `ALTER TABLE c RENAME TO b`)
 			return b
 		}, "public.b was altered, dropped or replaced on the target since the first start"},
-		{"another key", func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
+		{"another key", true, func(t *testing.T, s *sides, _ *checker.Options, b []byte) []byte {
 			must(t, connect(t, s.target), `ALTER TABLE b DROP CONSTRAINT b_pkey`)
 			return b
 		}, "the rows of public.b would be hashed otherwise than at the first start"},
-		{"another definition of the digest", func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
+		{"another definition of the digest", false, func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
 			return checker.Resum(bytes.Replace(b, []byte(`"digest_spec":"`), []byte(`"digest_spec":"old-`), 1))
 		}, "rows were hashed by another definition then (old-"},
-		{"another format", func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
+		{"another format", false, func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
 			return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":27`), 1)
 		}, "it was written by another version of pgparity (format 27, this build reads 1)"},
-		{"a flipped bit", func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
+		{"a flipped bit", false, func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
 			b[len(b)/2] ^= 1
 			return b
 		}, "it is damaged in line "},
-		{"a line twice", func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
+		{"a line twice", false, func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
 			lines := bytes.SplitAfter(b, []byte("\n"))
 			lines = append(lines[:len(lines)-2:len(lines)-2], lines[len(lines)-3], lines[len(lines)-2])
 			return bytes.Join(lines, nil)
 		}, "it is damaged in line "},
-		{"a line less", func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
+		{"a line less", false, func(_ *testing.T, _ *sides, _ *checker.Options, b []byte) []byte {
 			lines := bytes.SplitAfter(b, []byte("\n"))
 			return bytes.Join(append(lines[:3:3], lines[4:]...), nil)
 		}, "it is damaged in line "},
-		{"another file", func(_ *testing.T, _ *sides, _ *checker.Options, _ []byte) []byte { return []byte("version: 1\n") },
+		{"another file", false, func(_ *testing.T, _ *sides, _ *checker.Options, _ []byte) []byte { return []byte("version: 1\n") },
 			"it is no checkpoint file of pgparity"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := sides{clusters[0].TestDB(t, some...), clusters[1].TestDB(t, some...)}
-			o := resumeOptions(filepath.Join(t.TempDir(), "journal"))
-			source, target := open(t, postgres.Source, s.source), open(t, postgres.Target, s.target)
-			interrupted(t, source, target, o, checker.UnitDone, 6)
-			content, err := os.ReadFile(o.Resume)
-			if err != nil {
-				t.Fatal(err)
+			s, content := common, bytes.Clone(written)
+			if c.alters {
+				s, content = stopped(t)
 			}
+			o := resumeOptions(filepath.Join(t.TempDir(), "journal"))
 			if c.before != nil {
 				content = c.before(t, &s, &o, content)
-				if err := os.WriteFile(o.Resume, content, 0o600); err != nil {
-					t.Fatal(err)
-				}
+			}
+			if err := os.WriteFile(o.Resume, content, 0o600); err != nil {
+				t.Fatal(err)
 			}
 			res, err := checker.Run(t.Context(), open(t, postgres.Source, s.source), open(t, postgres.Target, s.target), o)
 			if c.says == "" {
@@ -130,6 +141,7 @@ func TestResumeRefused(t *testing.T) {
 
 // TestResumeFile: what can be a file of checkpoints, and what it is like.
 func TestResumeFile(t *testing.T) {
+	t.Parallel()
 	made := `CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 1000); ANALYZE`
 	source := open(t, postgres.Source, pgcluster.Shared(t, 15).TestDB(t, made))
 	target := open(t, postgres.Target, pgcluster.Shared(t, 18).TestDB(t, made))

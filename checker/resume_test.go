@@ -101,7 +101,16 @@ func recorded(t *testing.T, source, target *postgres.DB, o checker.Options) (*ch
 // TestResumeAnywhere: a file is cut where a kill may have cut it, again and
 // again, and what comes of it in the end is what a run at one go finds.
 func TestResumeAnywhere(t *testing.T) {
-	for _, majors := range [][2]int{{15, 18}, {10, 15}} {
+	t.Parallel()
+	for i, majors := range [][2]int{{15, 18}, {10, 15}} {
+		cuts := 6
+		if testing.Short() {
+			cuts = 3
+			if i > 0 {
+				t.Logf("-short leaves %v out", majors)
+				continue
+			}
+		}
 		t.Run(fmt.Sprintf("%d to %d", majors[0], majors[1]), func(t *testing.T) {
 			source := open(t, postgres.Source, pgcluster.Shared(t, majors[0]).TestDB(t, resumable...))
 			target := open(t, postgres.Target, pgcluster.Shared(t, majors[1]).TestDB(t, append(slices.Clone(resumable), resumeDamage...)...))
@@ -122,7 +131,7 @@ func TestResumeAnywhere(t *testing.T) {
 			}
 			seed := rand.Uint64()
 			random := rand.New(rand.NewPCG(seed, 1))
-			for n := range 6 {
+			for n := range cuts {
 				cut := content
 				var restored, done, started int64
 				var saved int

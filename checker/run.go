@@ -257,7 +257,9 @@ func (r *run) work(ctx context.Context, units []sampler.Unit) {
 			break // what was not done stays planned and not compared
 		}
 		g.Go(func() error {
-			r.doBatch(ctx, batch)
+			if ctx.Err() == nil { // it may have waited for its turn
+				r.doBatch(ctx, batch)
+			}
 			return nil
 		})
 	}

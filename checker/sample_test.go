@@ -73,6 +73,7 @@ func expected(t *testing.T, source, target *postgres.DB, rows int, seed int64, k
 // TestSampleFindsWhatItDraws damages a table in three ways and compares what a
 // sample finds with what its rows are.
 func TestSampleFindsWhatItDraws(t *testing.T) {
+	t.Parallel()
 	const rows = 100
 	both := large("t", "PRIMARY KEY")
 	damage := []string{"UPDATE t SET v = 'x' WHERE id % 20 = 1", "DELETE FROM t WHERE id % 20 = 2",
@@ -92,6 +93,9 @@ func TestSampleFindsWhatItDraws(t *testing.T) {
 	}
 	for _, majors := range [][2]int{{15, 18}, {11, 18}, {18, 10}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
+			if testing.Short() && majors[0] != 15 {
+				t.Skip("-short draws on 15 and 18 only")
+			}
 			sourceURL := pgcluster.Shared(t, majors[0]).TestDB(t, both...)
 			targetURL := pgcluster.Shared(t, majors[1]).TestDB(t, append(slices.Clone(both), damage...)...)
 			source, target := open(t, postgres.Source, sourceURL), open(t, postgres.Target, targetURL)

@@ -13,6 +13,7 @@ import (
 // The schema check names what differs in the definitions; nothing of it
 // decides, but under --strict.
 func TestSchemaCheckNamesEachDefinition(t *testing.T) {
+	t.Parallel()
 	const schema = `CREATE TABLE orders (id int PRIMARY KEY, total numeric NOT NULL DEFAULT 0, note text, CONSTRAINT positive CHECK (total >= 0));
 CREATE INDEX by_note ON orders (note);
 INSERT INTO orders VALUES (1, 1);

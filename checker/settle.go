@@ -88,7 +88,7 @@ func (r *run) lookCopies(ctx context.Context, tr *tableRun, db *postgres.DB, u s
 	}
 	total := map[string]int64{}
 	var mu sync.Mutex
-	err := r.readPieces(ctx, tr, db, u, r.whole(tr, u, db), pass{op: "copies", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+	err := r.readWhole(ctx, tr, db, u, []piece{r.whole(tr, u, db)}, "", pass{op: "copies", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
 		part, err := tr.digest.Copies(ctx, s, p.scope(tr, db), hashes)
 		return func() error {
 			mu.Lock()

@@ -14,6 +14,7 @@ import (
 // the opposite order, with dead rows between. 13 cannot read ranges of pages
 // and reads the table whole.
 func TestSweepsAddUpOverSegments(t *testing.T) {
+	t.Parallel()
 	const schema = `CREATE TABLE words (word text PRIMARY KEY, n int);
 CREATE TABLE log (line text, n int);`
 	const rows = `SELECT 'wörd ' || i, i %% 7 FROM generate_series(1, 30000) i ORDER BY i %s`

@@ -38,10 +38,11 @@ var harms = []struct{ name, sql string }{
 // TestEveryWayOfLooking goes all ways of a drill-down with a few hundred rows,
 // by sizes made small, and demands the findings of a plain comparison.
 func TestEveryWayOfLooking(t *testing.T) {
+	t.Parallel()
 	const rows = 240
 	for m, majors := range [][2]int{{15, 18}, {18, 13}} {
 		for i, harm := range harms {
-			if testing.Short() && (i%2 == 0 || m > 0) || m > 0 && i%3 != 0 {
+			if testing.Short() && (i%3 != 1 || m > 0) || m > 0 && i%3 != 0 {
 				continue // 13 reads sweeps and multisets in other pieces
 			}
 			var load, damage []string

@@ -37,6 +37,7 @@ func bothWays(t *testing.T, o checker.Options, check func(t *testing.T, o checke
 // TestWidestTables compares tables of 1600 columns, one with a key and two
 // without, and names the column that differs.
 func TestWidestTables(t *testing.T) {
+	t.Parallel()
 	ints := strings.Replace(columns("c# integer"), "c0 integer", "c0 integer PRIMARY KEY", 1)
 	both := []string{
 		"CREATE TABLE ints (" + ints + ")", "INSERT INTO ints SELECT g, " + strings.Replace(columns("g"), "g, ", "", 1) + " FROM generate_series(1, 20) AS g",
@@ -164,6 +165,7 @@ func TestCutValues(t *testing.T) {
 // TestLongKeys finds rows by keys as long as an index takes, which are longer
 // still where they compress.
 func TestLongKeys(t *testing.T) {
+	t.Parallel()
 	both := []string{
 		`CREATE TABLE swept (k text PRIMARY KEY, v integer)`,
 		`CREATE TABLE ranged (k text COLLATE "C" PRIMARY KEY, v integer)`,
@@ -171,7 +173,7 @@ func TestLongKeys(t *testing.T) {
 		`CREATE TABLE compressed (k text PRIMARY KEY, v integer)`,
 	}
 	for _, table := range []string{"swept", "ranged"} {
-		both = append(both, "INSERT INTO "+table+` SELECT (SELECT string_agg(md5(g || '.' || n), '') FROM generate_series(1, 75) AS n) || g, g FROM generate_series(1, 1500) AS g`)
+		both = append(both, "INSERT INTO "+table+` SELECT (SELECT string_agg(md5(g || '.' || n), '') FROM generate_series(1, 75) AS n) || g, g FROM generate_series(1, 900) AS g`)
 	}
 	both = append(both, `INSERT INTO parts SELECT left(k, 1200), v % 3, right(k, 1000), v FROM swept`,
 		`INSERT INTO compressed SELECT repeat('key ' || g, 20000), g FROM generate_series(1, 40) AS g`, "ANALYZE")
@@ -184,7 +186,7 @@ func TestLongKeys(t *testing.T) {
 	}
 	source, target := pairOf(t, both, nil, damages)
 	o := defaults()
-	o.ChunkRows = 400
+	o.ChunkRows = 250
 	bothWays(t, o, func(t *testing.T, o checker.Options) {
 		res := verify(t, source, target, o)
 		for i, tab := range res.Tables {

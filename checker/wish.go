@@ -1,6 +1,11 @@
 package checker
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/sampler"
@@ -28,4 +33,29 @@ func (o Options) choose(t *pairing.Table, d *hashing.Digest) (sampler.Plan, erro
 		return p, &OperatorError{err}
 	}
 	return p, nil
+}
+
+// strangers says which tables have settings of their own and are not among
+// those of the pair, or "": a name mistyped is otherwise a setting that does
+// nothing.
+func (o Options) strangers(pair *pairing.Pair) string {
+	set := map[string]bool{}
+	for name := range o.Pairing.Keys {
+		set[name] = true
+	}
+	for name := range o.LastByTable {
+		set[name] = true
+	}
+	for name := range o.Plans {
+		set[name] = true
+	}
+	for _, t := range pair.Tables {
+		if t.Source != nil {
+			delete(set, t.Source.Schema+"."+t.Source.Name)
+		}
+	}
+	if len(set) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("per_table has settings for what is not among the tables compared, which did nothing: %s", strings.Join(slices.Sorted(maps.Keys(set)), ", "))
 }

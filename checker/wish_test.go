@@ -13,6 +13,7 @@ import (
 
 // A plan on request finds the same damage as the one that would be chosen.
 func TestPlansOnRequest(t *testing.T) {
+	t.Parallel()
 	both := []string{`CREATE TABLE t (id int PRIMARY KEY, v text)`, `INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 500) g`, `ANALYZE t`,
 		`CREATE TABLE tokens (token uuid PRIMARY KEY, v text)`, `INSERT INTO tokens SELECT md5(g::text)::uuid, 'v' FROM generate_series(1, 500) g`, `ANALYZE tokens`,
 		`CREATE TABLE words (word text COLLATE "en-x-icu" PRIMARY KEY)`, `CREATE TABLE log (line text)`}
@@ -66,5 +67,23 @@ func TestPlansOnRequest(t *testing.T) {
 		if _, _, err := checker.Plan(t.Context(), open(t, postgres.Source, source), open(t, postgres.Target, target), o); !errors.As(err, &mistake) || !strings.Contains(err.Error(), c.gist) {
 			t.Errorf("%s as %s: plan: %v, want %q", c.table, c.asked, err, c.gist)
 		}
+	}
+}
+
+// Settings for a table that is not there are noted, and only those.
+func TestSettingsOfNoTable(t *testing.T) {
+	t.Parallel()
+	source, target := pairOf(t, []string{`CREATE TABLE t (id int PRIMARY KEY, v text)`, `CREATE TABLE u (id int PRIMARY KEY, v text)`, `INSERT INTO t VALUES (1), (2)`}, nil, nil)
+	o := defaults()
+	o.Plans = map[string]sampler.Strategy{"public.t": sampler.Sweep, "public.tt": sampler.Sweep}
+	o.LastByTable = map[string]string{"public.u": "id", "Public.u": "id"}
+	o.Pairing.Keys = map[string][]string{"public.t": {"id"}, "other.t": {"id"}}
+	const want = "per_table has settings for what is not among the tables compared, which did nothing: Public.u, other.t, public.tt"
+	if res := verify(t, source, target, o); !contains(res.Notes, want) || res.Verdict != checker.Match {
+		t.Errorf("%s: %q", res.Verdict, res.Notes)
+	}
+	o.Plans, o.LastByTable, o.Pairing.Keys = map[string]sampler.Strategy{"public.t": sampler.Sweep}, nil, nil
+	if res := verify(t, source, target, o); contains(res.Notes, "per_table") {
+		t.Errorf("%q", res.Notes)
 	}
 }

@@ -47,6 +47,10 @@ type value struct {
 // means none; anything under a second fails on a busy server for no reason.
 const minStatementTimeout = time.Second
 
+// So would a budget; and under a few milliseconds what a statement costs anyhow
+// uses it up.
+const minBudget = 10 * time.Millisecond
+
 // one makes the parse function of an option with a single value. Given several
 // times, the last one counts, as everywhere on a command line.
 func one(parse func(string) (setter, string)) func([]string) (setter, []problem) {
@@ -118,6 +122,26 @@ func number64(field func(*Pair) *int64) value {
 }
 
 func duration(field func(*Pair) *time.Duration, least time.Duration) value {
+	return durationWhere(field, func(d time.Duration) string {
+		if d < least {
+			return fmt.Sprintf("must be at least %s", least)
+		}
+		return ""
+	})
+}
+
+// durationOrNone is a duration of which 0 means none.
+func durationOrNone(field func(*Pair) *time.Duration, least time.Duration) value {
+	return durationWhere(field, func(d time.Duration) string {
+		if d > 0 && d < least {
+			return fmt.Sprintf("must be at least %s, or 0s for no limit", least)
+		}
+		return ""
+	})
+}
+
+// durationWhere is a duration in which wrong finds no mistake.
+func durationWhere(field func(*Pair) *time.Duration, wrong func(time.Duration) string) value {
 	return value{
 		kind: kindDuration,
 		parse: one(func(s string) (setter, string) {
@@ -127,8 +151,9 @@ func duration(field func(*Pair) *time.Duration, least time.Duration) value {
 				return nil, "must be a duration with a unit, such as 30s, 5m or 1h30m" + notShown(s)
 			case d < 0:
 				return nil, "must not be negative"
-			case d < least:
-				return nil, fmt.Sprintf("must be at least %s", least)
+			}
+			if message := wrong(d); message != "" {
+				return nil, message
 			}
 			return func(p *Pair) { *field(p) = d }, ""
 		}),

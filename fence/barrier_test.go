@@ -48,12 +48,13 @@ func background(t *testing.T, e *end, sql string) {
 // TestAhead: the target shows what the source does not show yet. The barrier
 // waits for it, names who it waits for, and sees prepared transactions.
 func TestAhead(t *testing.T) {
+	long(t, "a cluster of its own")
 	for _, c := range []struct{ name, before, commit, names string }{
 		{"session", "", "INSERT INTO a VALUES (1, 1)", "session"},
 		{"prepared", "BEGIN; INSERT INTO a VALUES (1, 1); PREPARE TRANSACTION 'ahead'", "COMMIT PREPARED 'ahead'", "prepared transaction"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPair(t, unanswered(t), pgcluster.Shared(t, 18), ledgers)
+			p := newPair(t, unanswered(t), server(t, 18), ledgers)
 			subscribe(t, p.source, p.target, "a", "")
 			d := p.detect(t)
 			b := made(t)(d.Barrier([]string{"public.a"}))
@@ -91,7 +92,7 @@ func TestAhead(t *testing.T) {
 // TestBarrierIgnores: readers, and writers of other tables, are not waited for;
 // those who began after the mark neither.
 func TestBarrierIgnores(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers, `CREATE TABLE root (n int) PARTITION BY RANGE (n)`,
+	p := newPair(t, server(t, 15), server(t, 18), ledgers, `CREATE TABLE root (n int) PARTITION BY RANGE (n)`,
 		`CREATE TABLE leaf PARTITION OF root FOR VALUES FROM (0) TO (10)`)
 	b := fence.Barrier(p.source.db, []string{"public.root"})
 	other := connect(t, p.source.cluster.URL(p.source.name))
@@ -126,7 +127,8 @@ func TestBarrierIgnores(t *testing.T) {
 // TestBothDirections: what was written on the target and comes back is waited
 // for before the source is read again.
 func TestBothDirections(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	long(t, "takes seconds")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	subscribe(t, p.source, p.target, "a", "")
 	subscribe(t, p.target, p.source, "b", "")
 	d := p.detect(t)
@@ -134,13 +136,18 @@ func TestBothDirections(t *testing.T) {
 		t.Fatalf("forward %+v, reverse %+v, others %q", d.Forward, d.Reverse, d.Others)
 	}
 	b := made(t)(d.Barrier([]string{"public.a"}))
+	if c, err := b.Cover(t.Context(), []string{"public.a", "public.b"}); err != nil || len(c.Gaps) != 0 {
+		t.Errorf("a does not come back, b is carried, and the barrier's gaps are %v, %v", c.Gaps, err)
+	}
 	blocker := connect(t, p.source.cluster.URL(p.source.name))
 	if _, err := blocker.Exec(t.Context(), "BEGIN; LOCK TABLE b"); err != nil {
 		t.Fatal(err)
 	}
 	p.target.exec(t, "INSERT INTO b VALUES (1, 1)")
 	m := mark(t, b)
-	stalls(t, b, m, 500*time.Millisecond)
+	if s := stalls(t, b, m, 500*time.Millisecond); !has(s, fence.Behind) {
+		t.Errorf("told as %v", s)
+	}
 	if _, err := blocker.Exec(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +163,8 @@ func TestBothDirections(t *testing.T) {
 // TestHeartbeat: the beat after the mark may have been committed before what
 // the reading saw.
 func TestHeartbeat(t *testing.T) {
-	p := newPair(t, unanswered(t), pgcluster.Shared(t, 18), ledgers, "CREATE TABLE hb (n bigint PRIMARY KEY)")
+	long(t, "a cluster of its own")
+	p := newPair(t, unanswered(t), server(t, 18), ledgers, "CREATE TABLE hb (n bigint PRIMARY KEY)")
 	p.source.exec(t, "INSERT INTO hb VALUES (9)") // 10 is more than 9, as a number
 	subscribe(t, p.source, p.target, "a, hb", "")
 	beat := fence.Heartbeat{Beat: postgres.Beat{Table: "public.hb", Column: "n"}}
@@ -198,7 +206,9 @@ func TestHeartbeat(t *testing.T) {
 	}
 	p.source.exec(t, "INSERT INTO a VALUES (1, 2)")
 	m = mark(t, own)
-	stalls(t, own, m, 300*time.Millisecond)
+	if s := stalls(t, own, m, 300*time.Millisecond); !has(s, fence.Behind) {
+		t.Errorf("told as %v", s)
+	}
 	if _, err := blocker.Exec(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}

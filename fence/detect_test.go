@@ -18,7 +18,7 @@ import (
 // TestStill: nothing replicates, and that is found; where something might, it
 // is not taken for rest.
 func TestStill(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	f := p.fence(t)
 	if f != fence.Still() {
 		t.Fatalf("nothing replicates, and the fence is %T", f)
@@ -42,7 +42,7 @@ func TestStill(t *testing.T) {
 
 // TestEvidence: what was found is told in sentences.
 func TestEvidence(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	name := subscribe(t, p.source, p.target, "a", "")
 	until(t, "the worker receives", func() bool {
 		return len(workers(t, p.target)) > 0 && p.target.ask(t, "SELECT count(*) FROM pg_stat_subscription WHERE received_lsn IS NULL AND subname = '"+name+"'") == "0"
@@ -58,8 +58,9 @@ func TestEvidence(t *testing.T) {
 // pair's, also where the source has a slot of that name and nobody may read
 // where the subscription connects to.
 func TestElsewhere(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
-	third := open(t, postgres.Source, pgcluster.Shared(t, 11), pgcluster.Shared(t, 11).TestDB(t, ledgers))
+	long(t, "a third cluster")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
+	third := open(t, postgres.Source, server(t, 11), server(t, 11).TestDB(t, ledgers))
 	name := subscribe(t, third, p.target, "a", "")
 	t.Cleanup(func() { // before the third's database is dropped
 		_ = p.target.cluster.Exec(context.Background(), p.target.name, "DROP SUBSCRIPTION "+name)
@@ -72,12 +73,20 @@ func TestElsewhere(t *testing.T) {
 	until(t, "the worker receives", func() bool {
 		return p.target.ask(t, "SELECT received_lsn FROM pg_stat_subscription WHERE subname = '"+name+"'") != ""
 	})
+	// The third's positions are such as the source has had too.
+	until(t, "the source's log is ahead", func() bool {
+		p.source.exec(t, "CREATE TABLE IF NOT EXISTS filler (n int)", "INSERT INTO filler VALUES (1)", "SELECT pg_switch_wal()")
+		return p.source.ask(t, "SELECT pg_current_wal_insert_lsn() > '"+third.ask(t, "SELECT pg_current_wal_insert_lsn()")+"'::pg_lsn") == "true"
+	})
 	for what, target := range map[string]*postgres.DB{"seen": p.target.db, "blind": blind} {
 		d := detect(t, fence.Options{Source: p.source.db, Target: target})
 		if len(d.Forward) != 0 {
 			t.Fatalf("%s: taken for the pair's: %+v", what, d.Forward)
 		}
 		contains(t, strings.Join(d.Others, "\n"), name, "elsewhere")
+		if what == "seen" {
+			contains(t, strings.Join(d.Others, "\n"), third.name)
+		}
 		if _, err := d.Fence(); !errors.Is(err, fence.ErrUnknown) {
 			t.Errorf("%s: the fence's error is %v", what, err)
 		}
@@ -86,7 +95,7 @@ func TestElsewhere(t *testing.T) {
 
 // TestBucardo: recognised by what it leaves in the source, and not waited for.
 func TestBucardo(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	p.source.exec(t, "CREATE SCHEMA bucardo", "CREATE TABLE bucardo.delta_public_a (w int, n int, txntime timestamptz)")
 	d := p.detect(t)
 	if len(d.Forward) != 1 || d.Forward[0].Kind != fence.KindBucardo {
@@ -114,6 +123,7 @@ func standbyOf(t *testing.T, side postgres.Side, e *end) *end {
 
 // TestPhysical: a standby as the target.
 func TestPhysical(t *testing.T) {
+	long(t, "a standby")
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	primary := pgcluster.SharedWith(t, "primary", pgcluster.Options{Major: 15})
@@ -154,8 +164,9 @@ func TestPhysical(t *testing.T) {
 // TestBehindStandbys: the source is a standby of the publisher; then the target
 // is one of the subscriber.
 func TestBehindStandbys(t *testing.T) {
+	long(t, "standbys")
 	primary := pgcluster.SharedWith(t, "primary", pgcluster.Options{Major: 15})
-	p := newPair(t, primary, pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, primary, server(t, 18), ledgers)
 	subscribe(t, p.source, p.target, "a", "")
 	t.Run("source", func(t *testing.T) {
 		standby := standbyOf(t, postgres.Source, p.source)
@@ -187,9 +198,20 @@ func TestBehindStandbys(t *testing.T) {
 		if got := standby.ask(t, "SELECT count(*) FROM a WHERE w = 2"); got != "1" {
 			t.Error("behind the barrier the standby does not show what the target showed")
 		}
+		// What comes back has to pass the primary first.
+		subscribe(t, p.target, p.source, "b", "")
+		b = made(t)(detect(t, fence.Options{Source: standby.db, SourcePrimary: p.source.db, Target: p.target.db}).Barrier(nil))
+		if c, err := b.Cover(t.Context(), []string{"public.a", "public.b"}); err != nil || len(c.Gaps) != 0 {
+			t.Errorf("a does not come back, b is carried, and the barrier's gaps are %v, %v", c.Gaps, err)
+		}
+		p.target.exec(t, "INSERT INTO b VALUES (1, 1)")
+		pass(t, b)
+		if got := standby.ask(t, "SELECT count(*) FROM b"); got != "1" {
+			t.Error("behind the barrier the standby does not show what came back from the target")
+		}
 	})
 	t.Run("target", func(t *testing.T) {
-		q := newPair(t, pgcluster.Shared(t, 11), primary, ledgers)
+		q := newPair(t, server(t, 11), primary, ledgers)
 		subscribe(t, q.source, q.target, "a", "")
 		standby := standbyOf(t, postgres.Target, q.target)
 		if _, err := detect(t, fence.Options{Source: q.source.db, Target: standby.db}).Fence(); err == nil {

@@ -3,7 +3,6 @@ package fence
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/pgparity/pgparity/postgres"
@@ -25,14 +24,16 @@ func (d *Detection) subscriptions(ctx context.Context, publishers []*postgres.DB
 	for _, sub := range subs.All {
 		where := fmt.Sprintf("subscription %q on the %s", sub.Name, subscriber.Side())
 		var best *Found
-		var not []string
+		var not string // the first publisher's reason
 		for i, publisher := range publishers {
 			f, reason, err := match(ctx, sub, slots[i], publisher, where)
 			if err != nil {
 				return nil, err
 			}
 			if reason != "" {
-				not = append(not, reason)
+				if not == "" {
+					not = reason
+				}
 				continue
 			}
 			if best == nil || slots[i].Slot(sub.Slot) != nil {
@@ -40,7 +41,7 @@ func (d *Detection) subscriptions(ctx context.Context, publishers []*postgres.DB
 			}
 		}
 		if best == nil {
-			d.Others = append(d.Others, where+" "+slices.Compact(not)[0])
+			d.Others = append(d.Others, where+" "+not)
 			d.unexplained = d.unexplained || feeds && sub.Enabled
 			continue
 		}
@@ -130,6 +131,8 @@ func match(ctx context.Context, sub postgres.Subscription, slots *postgres.Slots
 // activity says how slot and worker fit together.
 func activity(slot *postgres.Slot, sub postgres.Subscription, head postgres.LSN) string {
 	switch {
+	case sub.OID == 0 && slot.Active:
+		return fmt.Sprintf("the slot is active%s and has confirmed %s; other databases have a subscription of that name, and the role may not tell the workers apart", calledItself(*slot), slot.Confirmed)
 	case slot.Active && sub.Worker != 0:
 		return fmt.Sprintf("the slot is active%s and has confirmed %s, its worker has received up to %s, the log ends at %s", calledItself(*slot), slot.Confirmed, sub.Received, head)
 	case slot.Active:

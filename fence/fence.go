@@ -55,9 +55,11 @@ type Mark struct {
 
 	beat    string
 	writers []postgres.Writer
-	tables  []string
 	parts   []Mark
 }
+
+// errForeignMark is a mistake of the caller's, told rather than passed by.
+var errForeignMark = errors.New("fence: the mark was taken by another fence")
 
 // Cover is how tables stand in a stream at one moment.
 type Cover struct {
@@ -112,7 +114,7 @@ const (
 	WritersOpen    TroubleKind = "writers_open"  // transactions whose changes are not visible yet
 	Behind         TroubleKind = "behind"        // all is well but slow
 	NoBeat         TroubleKind = "no_beat"       // the heartbeat stands still
-	NoPrivilege    TroubleKind = "no_privilege"  // the role may not see something; the sentence has the grant
+	NoPrivilege    TroubleKind = "no_privilege"  // the role may not see whether tables are carried; the sentence has the grant
 )
 
 // Trouble is one thing that is wrong.
@@ -133,6 +135,7 @@ type Stalled struct {
 	cause    error     // context.DeadlineExceeded, or nil where waiting is in vain
 }
 
+// Error names the mark and every trouble.
 func (e *Stalled) Error() string {
 	sentences := make([]string, len(e.Troubles))
 	for i, t := range e.Troubles {
@@ -145,6 +148,7 @@ func (e *Stalled) Error() string {
 	return fmt.Sprintf("%s: the mark was not reached: %s", e.Troubles[0].Side, text)
 }
 
+// Unwrap gives context.DeadlineExceeded, or nil where waiting was in vain.
 func (e *Stalled) Unwrap() error { return e.cause }
 
 // The pause between two looks doubles from the first to the last.

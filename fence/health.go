@@ -16,6 +16,7 @@ type look struct {
 	subs    *postgres.Subscriptions
 	head    postgres.LSN
 	unready []postgres.TableState
+	hidden  bool // unready may not be read
 	pubs    []postgres.Publication
 }
 
@@ -35,13 +36,15 @@ func (l *logical) look(ctx context.Context) (v look, err error) {
 		oids = append(oids, s.oid)
 		names = append(names, s.publications...)
 	}
-	if v.unready, err = l.subscriber.ReadUnready(ctx, oids); err != nil {
+	v.unready, err = l.subscriber.ReadUnready(ctx, oids)
+	if v.hidden = postgres.Denied(err); err != nil && !v.hidden {
 		return v, err
 	}
 	v.pubs, err = l.publisher.ReadPublications(ctx, names)
 	return v, err
 }
 
+// Health judges every subscription with its slot and its publications.
 func (l *logical) Health(ctx context.Context) (Health, error) {
 	v, err := l.look(ctx)
 	if err != nil {
@@ -72,7 +75,7 @@ func (l *logical) judge(s link, slot *postgres.Slot, sub *postgres.Subscription,
 	add := func(kind TroubleKind, format string, args ...any) {
 		list = append(list, Trouble{Kind: kind, Side: l.subscriber.Side(), Subject: s.subscription, Sentence: fmt.Sprintf(format, args...)})
 	}
-	stopped := l.subscriptionTrouble(s, sub)
+	stopped := l.subscriptionTrouble(s, sub, v.subs.Role)
 	if stopped != nil {
 		list = append(list, *stopped)
 	}
@@ -97,6 +100,9 @@ func (l *logical) judge(s link, slot *postgres.Slot, sub *postgres.Subscription,
 		if sub.Received > v.head && v.head != 0 {
 			add(Elsewhere, "subscription %q has received up to %s, where the source has written no further than %s: it follows another server", s.subscription, sub.Received, v.head)
 		}
+	}
+	if v.hidden { // silence about its tables would pass for health
+		add(NoPrivilege, "whether subscription %q carries all its tables may not be read; run on the target's database: GRANT SELECT ON pg_catalog.pg_subscription_rel TO %s", s.subscription, v.subs.Role)
 	}
 	list = append(list, notReady(l.subscriber.Side(), s, v.unready)...)
 	return append(list, partial(l.publisher.Side(), s, v.pubs)...)

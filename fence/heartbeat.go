@@ -53,6 +53,7 @@ func NewHeartbeat(source, target *postgres.DB, b Heartbeat) Fence {
 
 func (h *heartbeat) name() string { return h.beat.Table }
 
+// Mark strikes, or reads the last beat of whoever does.
 func (h *heartbeat) Mark(ctx context.Context) (Mark, error) {
 	if h.beat.Strike {
 		value, err := h.source.Strike(ctx, h.beat.Beat)
@@ -62,6 +63,7 @@ func (h *heartbeat) Mark(ctx context.Context) (Mark, error) {
 	return Mark{beat: value}, err
 }
 
+// Wait follows the steps above.
 func (h *heartbeat) Wait(ctx context.Context, m Mark) error {
 	if m.beat == "" {
 		return errForeignMark
@@ -92,9 +94,10 @@ func (h *heartbeat) Wait(ctx context.Context, m Mark) error {
 	})
 }
 
-// Cover: which tables the tool carries is the operator's to know.
+// Cover has no gaps: which tables the tool carries is the operator's to know.
 func (h *heartbeat) Cover(context.Context, []string) (Cover, error) { return Cover{}, nil }
 
+// Health tells whether the beat that the source shows has arrived.
 func (h *heartbeat) Health(ctx context.Context) (Health, error) {
 	near, _, _, err := h.source.ReadBeat(ctx, h.beat.Beat, "")
 	if err != nil {

@@ -2,7 +2,7 @@ package fence
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -11,7 +11,7 @@ import (
 )
 
 // All joins fences that stand side by side: a mark is one of each, and waiting
-// is waiting for all.
+// is waiting for all. Those that have positions have them on one server.
 func All(fences ...Fence) Fence {
 	if len(fences) == 1 {
 		return fences[0]
@@ -21,6 +21,7 @@ func All(fences ...Fence) Fence {
 
 type all []Fence
 
+// Mark takes one of each fence.
 func (a all) Mark(ctx context.Context) (Mark, error) {
 	joined := Mark{parts: make([]Mark, len(a))}
 	for i, f := range a {
@@ -37,6 +38,7 @@ func (a all) Mark(ctx context.Context) (Mark, error) {
 	return joined, nil
 }
 
+// Wait waits for all at once; the first that fails ends it.
 func (a all) Wait(ctx context.Context, m Mark) error {
 	if len(m.parts) != len(a) {
 		return errForeignMark
@@ -48,16 +50,29 @@ func (a all) Wait(ctx context.Context, m Mark) error {
 	return g.Wait()
 }
 
-// Cover: what one of the fences carries is carried; all of them have to carry
-// the same tables only where each was made for them.
+// Cover has a gap where any of the fences is not ready yet with a table, and
+// where none of them has it at all: each carries a part of the tables.
 func (a all) Cover(ctx context.Context, tables []string) (Cover, error) {
-	return joinCovers(ctx, a, tables)
+	joined, err := joinCovers(ctx, a, tables)
+	if err != nil {
+		return Cover{}, err
+	}
+	absent := map[[2]string]int{}
+	joined.Gaps = slices.DeleteFunc(joined.Gaps, func(s postgres.TableState) bool {
+		if !unsubscribed(s) {
+			return false
+		}
+		leaf := [2]string{s.Table, s.Leaf}
+		absent[leaf]++
+		return absent[leaf] != len(a)
+	})
+	return joined, nil
 }
 
-func (a all) Health(ctx context.Context) (Health, error) { return joinHealth(ctx, a) }
+func unsubscribed(s postgres.TableState) bool { return s.State == "" }
 
-// errForeignMark is a mistake of the caller's, told rather than passed by.
-var errForeignMark = fmt.Errorf("fence: the mark was taken by another fence")
+// Health tells of every fence.
+func (a all) Health(ctx context.Context) (Health, error) { return joinHealth(ctx, a) }
 
 // Chain joins fences that stand one behind the other: to a middle, from there
 // on to the next. Each has its own middle's positions, so:
@@ -75,8 +90,10 @@ func Chain(fences ...Fence) Fence {
 
 type chain []Fence
 
+// Mark takes the first fence's.
 func (c chain) Mark(ctx context.Context) (Mark, error) { return c[0].Mark(ctx) }
 
+// Wait waits for one fence after the other, each with a mark of its own.
 func (c chain) Wait(ctx context.Context, m Mark) error {
 	for i, f := range c {
 		if i > 0 {
@@ -92,10 +109,12 @@ func (c chain) Wait(ctx context.Context, m Mark) error {
 	return nil
 }
 
+// Cover has the gaps of every fence: a table has to pass all of them.
 func (c chain) Cover(ctx context.Context, tables []string) (Cover, error) {
 	return joinCovers(ctx, c, tables)
 }
 
+// Health tells of every fence.
 func (c chain) Health(ctx context.Context) (Health, error) { return joinHealth(ctx, c) }
 
 // joinCovers joins the gaps of all: each says of every table whether it is
@@ -128,6 +147,17 @@ func joinHealth(ctx context.Context, fences []Fence) (Health, error) {
 	return joined, nil
 }
 
+// returning is what carries the target's changes back to the source. A table
+// that it does not carry has nothing that comes back, so that is no gap.
+type returning struct{ Fence }
+
+// Cover has the tables that are carried back and are not ready yet.
+func (r returning) Cover(ctx context.Context, tables []string) (Cover, error) {
+	c, err := r.Fence.Cover(ctx, tables)
+	c.Gaps = slices.DeleteFunc(c.Gaps, unsubscribed)
+	return c, err
+}
+
 // still is the fence of a pair that nothing replicates.
 //
 // Its Wait proves nothing about arrival, and need not: nothing of the source
@@ -139,10 +169,17 @@ type still struct{}
 // rest, or that the operator named so.
 func Still() Fence { return still{} }
 
-func (still) Mark(context.Context) (Mark, error)             { return Mark{}, nil }
-func (still) Wait(ctx context.Context, _ Mark) error         { return context.Cause(ctx) }
+// Mark has nothing to read.
+func (still) Mark(context.Context) (Mark, error) { return Mark{}, nil }
+
+// Wait has nothing to wait for.
+func (still) Wait(ctx context.Context, _ Mark) error { return context.Cause(ctx) }
+
+// Cover has no gaps: what does not move needs no care.
 func (still) Cover(context.Context, []string) (Cover, error) { return Cover{}, nil }
-func (still) Health(context.Context) (Health, error)         { return Health{}, nil }
+
+// Health has nothing to look at.
+func (still) Health(context.Context) (Health, error) { return Health{}, nil }
 
 // barrier proves that what the target may have got already is visible on the
 // source. See Barrier.
@@ -173,11 +210,13 @@ func Barrier(source *postgres.DB, tables []string) Fence {
 	return &barrier{source: source, tables: tables}
 }
 
+// Mark reads who holds a writer's lock.
 func (b *barrier) Mark(ctx context.Context) (Mark, error) {
 	writers, err := b.source.ReadWriters(ctx, b.tables)
 	return Mark{writers: writers}, err
 }
 
+// Wait looks until none of those holds one any more.
 func (b *barrier) Wait(ctx context.Context, m Mark) error {
 	left := m.writers
 	if len(left) == 0 {
@@ -218,9 +257,10 @@ func (b *barrier) open(writers []postgres.Writer) Trouble {
 		Sentence: "transactions that wrote may not be visible on the source yet: " + strings.Join(names, ", ") + "; end or commit them, or raise --settle"}
 }
 
-// Cover: locks stand for all tables alike.
+// Cover has no gaps: locks stand for all tables alike.
 func (b *barrier) Cover(context.Context, []string) (Cover, error) { return Cover{}, nil }
 
+// Health names the writers that are open now.
 func (b *barrier) Health(ctx context.Context) (Health, error) {
 	writers, err := b.source.ReadWriters(ctx, b.tables)
 	if err != nil || len(writers) == 0 {

@@ -72,17 +72,20 @@ func newLogical(writer, publisher, subscriber *postgres.DB, links []link) *logic
 	return l
 }
 
+// Mark reads the writer's insert position.
 func (l *logical) Mark(ctx context.Context) (Mark, error) {
 	lsn, err := l.writer.WriteMark(ctx)
 	return Mark{LSN: lsn}, err
 }
 
+// Wait looks at all slots and workers until they are past the mark.
 func (l *logical) Wait(ctx context.Context, m Mark) error {
+	if m.LSN == 0 {
+		return errForeignMark
+	}
 	return await(ctx, m, func(ctx context.Context) (bool, error) {
 		return l.passed(ctx, m)
-	}, func(ctx context.Context) ([]Trouble, error) {
-		return l.why(ctx, m)
-	})
+	}, l.why)
 }
 
 // passed looks at the slots, and only when all are there at the workers.
@@ -105,7 +108,7 @@ func (l *logical) passed(ctx context.Context, m Mark) (bool, error) {
 	}
 	for _, s := range l.streams {
 		sub := subs.Named(s.subscription)
-		if t := l.subscriptionTrouble(s, sub); t != nil {
+		if t := l.subscriptionTrouble(s, sub, subs.Role); t != nil {
 			return false, &Stalled{Mark: m, Troubles: []Trouble{*t}}
 		}
 		l.observe(sub)
@@ -115,7 +118,7 @@ func (l *logical) passed(ctx context.Context, m Mark) (bool, error) {
 }
 
 // why tells what a wait that is over was waiting for.
-func (l *logical) why(ctx context.Context, m Mark) ([]Trouble, error) {
+func (l *logical) why(ctx context.Context) ([]Trouble, error) {
 	h, err := l.Health(ctx)
 	if err != nil {
 		return nil, err
@@ -144,8 +147,9 @@ func (l *logical) observe(sub *postgres.Subscription) history {
 	return *h
 }
 
+// Cover reads the tables' states in the subscriptions that were found.
 func (l *logical) Cover(ctx context.Context, tables []string) (Cover, error) {
-	oids, err := l.oids(ctx)
+	oids, err := l.oids()
 	if err != nil {
 		return Cover{}, err
 	}
@@ -158,11 +162,11 @@ func (l *logical) Cover(ctx context.Context, tables []string) (Cover, error) {
 
 // oids are those of the subscriptions as they were found: one that was dropped
 // and made anew has another, and so carries nothing.
-func (l *logical) oids(context.Context) ([]uint32, error) {
+func (l *logical) oids() ([]uint32, error) {
 	oids := make([]uint32, len(l.streams))
 	for i, s := range l.streams {
 		if s.oid == 0 {
-			return nil, fmt.Errorf("%s: read subscription %q: several databases have one of that name, and the role may not tell them apart; run there: GRANT SELECT (oid) ON pg_catalog.pg_subscription TO this role", l.subscriber.Side(), s.subscription)
+			return nil, fmt.Errorf("%s: read subscription %q: several databases have one of that name, and the role may not tell them apart: grant it SELECT (oid) ON pg_catalog.pg_subscription there", l.subscriber.Side(), s.subscription)
 		}
 		oids[i] = s.oid
 	}
@@ -192,12 +196,15 @@ func (l *logical) slotTrouble(s link, slot *postgres.Slot) *Trouble {
 }
 
 // subscriptionTrouble judges what no patience cures; nil is none of it.
-func (l *logical) subscriptionTrouble(s link, sub *postgres.Subscription) *Trouble {
+func (l *logical) subscriptionTrouble(s link, sub *postgres.Subscription, role string) *Trouble {
 	t := &Trouble{Side: l.subscriber.Side(), Subject: s.subscription, Blocking: true}
 	switch {
 	case sub == nil || s.oid != 0 && sub.OID != 0 && s.oid != sub.OID:
 		t.Kind = Dropped
 		t.Sentence = fmt.Sprintf("subscription %q was dropped, or made anew, since it was found: run again", s.subscription)
+	case s.oid == 0:
+		t.Kind = NoPrivilege
+		t.Sentence = fmt.Sprintf("several databases have a subscription %q, and the role may not tell their workers and tables apart: run on the target's database GRANT SELECT (oid) ON pg_catalog.pg_subscription TO %s, and run again", s.subscription, role)
 	case sub.Slot != s.slot:
 		t.Kind = Dropped
 		t.Sentence = fmt.Sprintf("subscription %q does not take slot %q any more: run again", s.subscription, s.slot)

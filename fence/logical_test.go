@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,157 +14,11 @@ import (
 
 const ledgers = `CREATE TABLE a (w int, n int, PRIMARY KEY (w, n)); CREATE TABLE b (w int, n int, PRIMARY KEY (w, n));`
 
-// TestRace: sessions commit, in every way there is, while the apply workers are
-// stopped and continued; whatever the source had shown is on the target after
-// the wait. Two subscriptions are one fence.
-func TestRace(t *testing.T) {
-	rounds := 120
-	if testing.Short() {
-		rounds = 25
-	}
-	for _, majors := range [][2]int{{15, 18}, {11, 15}, {10, 13}} {
-		t.Run(fmt.Sprint(majors), func(t *testing.T) {
-			p := newPair(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]), ledgers)
-			subscribe(t, p.source, p.target, "a", "")
-			subscribe(t, p.source, p.target, "b", "")
-			f := p.fence(t)
-			stop := write(t, p.source)
-			defer stop()
-			defer hamper(t, p.target)()
-			for round := range rounds {
-				seen := highest(t, p.source)
-				m := mark(t, f)
-				if err := waits(t, f, m, 20*time.Second); err != nil {
-					t.Fatal(err)
-				}
-				got := highest(t, p.target)
-				for key, n := range seen {
-					if got[key] < n {
-						t.Fatalf("round %d: writer %s: the source had shown %d, the target shows %d behind the fence", round, key, n, got[key])
-					}
-				}
-			}
-		})
-	}
-}
-
-// write lets sessions commit until the returned function is called: plainly,
-// asynchronously, by savepoints, and by two-phase commit.
-func write(t *testing.T, e *end) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	for w, script := range []string{
-		"INSERT INTO a VALUES (0, %[1]d)",
-		"SET synchronous_commit = off; INSERT INTO b VALUES (1, %[1]d)",
-		"BEGIN; SAVEPOINT s; INSERT INTO a VALUES (2, %[1]d); RELEASE s; INSERT INTO b VALUES (2, %[1]d); COMMIT",
-		"BEGIN; INSERT INTO a VALUES (3, %[1]d); PREPARE TRANSACTION '" + e.name + "'\nCOMMIT PREPARED '" + e.name + "'",
-	} {
-		conn := connect(t, e.cluster.URL(e.name))
-		wg.Go(func() {
-			for n := 1; ctx.Err() == nil; n++ {
-				for _, sql := range splitLines(fmt.Sprintf(script, n)) {
-					if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-						if ctx.Err() == nil {
-							t.Errorf("writer %d: %v", w, err)
-						}
-						return
-					}
-				}
-				pause(ctx, time.Duration(w+1)*time.Millisecond)
-			}
-		})
-	}
-	return func() {
-		cancel()
-		wg.Wait()
-		// A cancelled writer may leave a prepared transaction, which would keep
-		// the database from being dropped.
-		clean := connect(t, e.cluster.URL(e.name))
-		_, _ = clean.Exec(t.Context(), "ROLLBACK PREPARED '"+e.name+"'")
-	}
-}
-
-func splitLines(script string) []string {
-	for i := range script {
-		if script[i] == '\n' {
-			return []string{script[:i], script[i+1:]}
-		}
-	}
-	return []string{script}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// highest is the last number of each writer that a database shows.
-func highest(t *testing.T, e *end) map[string]int {
-	t.Helper()
-	rows, err := e.conn.Query(t.Context(), "SELECT 'a' || w, max(n) FROM a GROUP BY w UNION ALL SELECT 'b' || w, max(n) FROM b GROUP BY w")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	seen := map[string]int{}
-	for rows.Next() {
-		var key string
-		var n int
-		if err := rows.Scan(&key, &n); err != nil {
-			t.Fatal(err)
-		}
-		seen[key] = n
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return seen
-}
-
-// workers are the pids of a database's apply workers.
-func workers(t *testing.T, e *end) []int {
-	t.Helper()
-	var pids []int
-	for i := 0; ; i++ {
-		pid, err := strconv.Atoi(e.ask(t, "SELECT pid FROM pg_stat_subscription WHERE pid IS NOT NULL AND relid IS NULL AND subid IN (SELECT oid FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) ORDER BY pid OFFSET "+strconv.Itoa(i)+" LIMIT 1"))
-		if err != nil {
-			return pids
-		}
-		pids = append(pids, pid)
-	}
-}
-
-// hamper stops the apply workers and lets them go on, over and over.
-func hamper(t *testing.T, e *end) (stop func()) {
-	t.Helper()
-	pids := workers(t, e)
-	if len(pids) == 0 {
-		t.Fatal("no apply worker to stop: the race would be none")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for n := 1; ctx.Err() == nil; n++ {
-			pid := pids[n%len(pids)]
-			_ = syscall.Kill(pid, syscall.SIGSTOP)
-			pause(ctx, time.Duration(n%7*4)*time.Millisecond)
-			_ = syscall.Kill(pid, syscall.SIGCONT)
-			pause(ctx, time.Duration(n%3*4)*time.Millisecond)
-		}
-	}()
-	return func() { cancel(); <-done }
-}
-
 // TestStoppedWorker: the log was sent, but nothing is applied: the fence holds,
 // says so, and lets go once the worker goes on.
 func TestStoppedWorker(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	long(t, "takes seconds")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	subscribe(t, p.source, p.target, "a, b", "")
 	f := p.fence(t)
 	healthy(t, f)
@@ -198,9 +49,39 @@ func TestStoppedWorker(t *testing.T) {
 	}
 }
 
+// TestReceivedNotApplied: the worker has received even the commit, and not
+// finished it: positions sent and received are past the mark, the row is not
+// visible.
+func TestReceivedNotApplied(t *testing.T) {
+	long(t, "the quick pair has the commoner ways")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
+	subscribe(t, p.source, p.target, "b", "") // which has nothing to do
+	name := subscribe(t, p.source, p.target, "a", "")
+	p.target.exec(t, `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END'`,
+		`CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hold()`,
+		`ALTER TABLE a ENABLE ALWAYS TRIGGER hold`, `SELECT pg_advisory_lock(7)`)
+	f := p.fence(t)
+	p.source.exec(t, "INSERT INTO a VALUES (1, 1)")
+	m := mark(t, f)
+	until(t, "the commit is received", func() bool {
+		return p.target.ask(t, "SELECT received_lsn >= '"+m.LSN.String()+"' FROM pg_stat_subscription WHERE subname = '"+name+"'") == "true"
+	})
+	if s := stalls(t, f, m, 500*time.Millisecond); !has(s, fence.Behind) {
+		t.Errorf("told as %v", s)
+	}
+	p.target.exec(t, `SELECT pg_advisory_unlock(7)`)
+	if err := waits(t, f, m, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.target.ask(t, "SELECT count(*) FROM a"); got != "1" {
+		t.Errorf("behind the fence the target has %s rows, want 1", got)
+	}
+}
+
 // TestCancelledWait: a run that is interrupted is no stall.
 func TestCancelledWait(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	long(t, "the quick pair has the commoner ways")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	name := subscribe(t, p.source, p.target, "a", "")
 	f := p.fence(t)
 	blocker := connect(t, p.target.cluster.URL(p.target.name))
@@ -220,12 +101,13 @@ func TestCancelledWait(t *testing.T) {
 // TestAsynchronous: a commit that is visible before it is flushed lies before
 // the mark all the same.
 func TestAsynchronous(t *testing.T) {
+	long(t, "a cluster of its own")
 	slow := pgcluster.SharedWith(t, "slow walwriter", pgcluster.Options{Major: 15, Settings: map[string]string{"wal_writer_delay": "1s"}})
-	p := newPair(t, slow, pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, slow, server(t, 18), ledgers)
 	subscribe(t, p.source, p.target, "a", "")
 	f := p.fence(t)
 	p.source.exec(t, "SET synchronous_commit = off")
-	for n := range 6 {
+	for n := range 3 {
 		p.source.exec(t, fmt.Sprintf("INSERT INTO a VALUES (1, %d)", n))
 		pass(t, f)
 		if got := p.target.ask(t, fmt.Sprintf("SELECT count(*) FROM a WHERE n = %d", n)); got != "1" {
@@ -237,7 +119,7 @@ func TestAsynchronous(t *testing.T) {
 // TestIdleSwitch: on an idle source that switched its segment the position is
 // just behind a header that nobody sends.
 func TestIdleSwitch(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	subscribe(t, p.source, p.target, "a", "")
 	f := p.fence(t)
 	for range 3 {
@@ -251,7 +133,7 @@ func TestIdleSwitch(t *testing.T) {
 // TestCover: what a subscription does not carry is told, by name and state, and
 // so is a state that changed between two looks.
 func TestCover(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers,
+	p := newPair(t, server(t, 15), server(t, 18), ledgers,
 		`CREATE TABLE parts (n int PRIMARY KEY) PARTITION BY RANGE (n)`, `CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10)`,
 		`CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20)`)
 	name := subscribe(t, p.source, p.target, "a, parts_1", "")
@@ -293,7 +175,8 @@ func TestCover(t *testing.T) {
 
 // TestRoots: a root that is subscribed to carries its partitions.
 func TestRoots(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18),
+	long(t, "the quick pair has the commoner ways")
+	p := newPair(t, server(t, 15), server(t, 18),
 		`CREATE TABLE parts (n int PRIMARY KEY) PARTITION BY RANGE (n)`, `CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10)`)
 	name := fmt.Sprintf("shop_%d", names.Add(1))
 	p.source.exec(t, "CREATE PUBLICATION "+name+" FOR TABLE parts WITH (publish_via_partition_root)")
@@ -309,7 +192,10 @@ func TestRoots(t *testing.T) {
 func TestOrdinaryRole(t *testing.T) {
 	for _, majors := range [][2]int{{15, 18}, {11, 15}, {10, 13}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
-			p := newPair(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]), ledgers)
+			if majors[0] != 15 {
+				long(t, "further versions")
+			}
+			p := newPair(t, server(t, majors[0]), server(t, majors[1]), ledgers)
 			subscribe(t, p.source, p.target, "a, b", "")
 			var dbs []*postgres.DB
 			for i, e := range []*end{p.source, p.target} {
@@ -336,5 +222,56 @@ func TestOrdinaryRole(t *testing.T) {
 			b := made(t)(d.Barrier([]string{"public.a"}))
 			pass(t, b)
 		})
+	}
+}
+
+// TestHiddenTables: where it can't be read which tables are carried, that is
+// told with the grant, and there is no proof. The grant then cures it.
+func TestHiddenTables(t *testing.T) {
+	long(t, "the quick pair has the commoner ways")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
+	name := subscribe(t, p.source, p.target, "a", "")
+	role := fmt.Sprintf("judge_%d", names.Add(1))
+	p.target.exec(t, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret'")
+	t.Cleanup(func() { _ = p.target.cluster.Exec(context.Background(), "postgres", "DROP ROLE "+role) })
+	blind := openDB(t, postgres.Target, p.target.cluster.UserURL(role, "secret", p.target.name))
+	// A subscription of that name in another database of the cluster.
+	other := open(t, postgres.Target, p.target.cluster, p.target.cluster.TestDB(t))
+	other.exec(t, "CREATE SUBSCRIPTION "+name+" CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE, enabled = false, create_slot = false)")
+	for _, c := range []struct {
+		revoke, grant string
+		blocking      bool
+	}{
+		{"SELECT ON pg_subscription_rel", "SELECT ON pg_catalog.pg_subscription_rel", false},
+		{"SELECT (oid) ON pg_subscription", "SELECT (oid) ON pg_catalog.pg_subscription", true},
+	} {
+		p.target.exec(t, "REVOKE "+c.revoke+" FROM PUBLIC")
+		find := func() fence.Fence {
+			return made(t)(detect(t, fence.Options{Source: p.source.db, Target: blind}).Fence())
+		}
+		f := find()
+		if m := mark(t, f); c.blocking {
+			if s := stalls(t, f, m, 20*time.Second); errors.Is(s, context.DeadlineExceeded) || !has(s, fence.NoPrivilege) {
+				t.Errorf("%s: told as %v", c.revoke, s)
+			}
+		} else if err := waits(t, f, m, 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		x := trouble(t, f, fence.NoPrivilege)
+		if x == nil || x.Subject != name || x.Blocking != c.blocking {
+			t.Fatalf("%s: health tells %+v", c.revoke, x)
+		}
+		grant := "GRANT " + c.grant + " TO " + role
+		contains(t, x.Sentence, grant)
+		if cover, err := f.Cover(t.Context(), []string{"public.a"}); err == nil {
+			t.Errorf("%s: nobody knows, and the cover is %+v", c.revoke, cover)
+		}
+		p.target.exec(t, grant)
+		f = find()
+		healthy(t, f)
+		if cover, err := f.Cover(t.Context(), []string{"public.a"}); err != nil || len(cover.Gaps) != 0 {
+			t.Errorf("%s: granted, and the gaps are %v, %v", c.grant, cover.Gaps, err)
+		}
+		p.target.exec(t, "REVOKE "+c.grant+" FROM "+role, "GRANT "+c.revoke+" TO PUBLIC")
 	}
 }

@@ -30,12 +30,17 @@ type physical struct {
 // cluster: Detect makes sure of it.
 func Physical(primary, standby *postgres.DB) Fence { return &physical{primary, standby} }
 
+// Mark reads the primary's insert position.
 func (p *physical) Mark(ctx context.Context) (Mark, error) {
 	lsn, err := p.primary.WriteMark(ctx)
 	return Mark{LSN: lsn}, err
 }
 
+// Wait looks at the standby's replay position until that is past the mark.
 func (p *physical) Wait(ctx context.Context, m Mark) error {
+	if m.LSN == 0 {
+		return errForeignMark
+	}
 	return await(ctx, m, func(ctx context.Context) (bool, error) {
 		at, err := p.standby.ReadReplay(ctx)
 		if err != nil {
@@ -56,7 +61,7 @@ func (p *physical) Wait(ctx context.Context, m Mark) error {
 	})
 }
 
-// Cover: a standby carries all tables; unlogged ones can't be read on it.
+// Cover has no gaps: a standby carries all tables; unlogged ones can't be read on it.
 func (p *physical) Cover(context.Context, []string) (Cover, error) { return Cover{}, nil }
 
 func (p *physical) promoted() Trouble {
@@ -64,6 +69,7 @@ func (p *physical) promoted() Trouble {
 		Sentence: "it is not in recovery any more: it was promoted and follows nothing; run again"}
 }
 
+// Health tells whether the standby still is one, receives and replays.
 func (p *physical) Health(ctx context.Context) (Health, error) {
 	head, err := p.primary.WriteMark(ctx)
 	if err != nil {

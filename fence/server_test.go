@@ -18,6 +18,21 @@ import (
 
 func TestMain(m *testing.M) { pgcluster.Main(m) }
 
+// server is the cluster of a major version that the tests share. A worker that
+// failed is started again soon, rather than after 5 s.
+func server(t *testing.T, major int) *pgcluster.Cluster {
+	t.Helper()
+	return pgcluster.SharedWith(t, fmt.Sprintf("major %d", major), pgcluster.Options{Major: major, Settings: map[string]string{"wal_retrieve_retry_interval": "300ms"}})
+}
+
+// long skips under -short what takes seconds or a cluster of its own.
+func long(t *testing.T, why string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped under -short: " + why)
+	}
+}
+
 // names keeps slots of tests that share a cluster apart.
 var names atomic.Int64
 
@@ -188,7 +203,7 @@ func pass(t *testing.T, f fence.Fence) time.Duration {
 	return time.Since(began)
 }
 
-// health gives the trouble of a kind, or nil.
+// trouble gives the one of a kind, or nil.
 func trouble(t *testing.T, f fence.Fence, kind fence.TroubleKind) *fence.Trouble {
 	t.Helper()
 	h, err := f.Health(t.Context())

@@ -36,7 +36,10 @@ func has(s *fence.Stalled, kinds ...fence.TroubleKind) bool {
 func TestDisabled(t *testing.T) {
 	for _, majors := range [][2]int{{15, 18}, {10, 13}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
-			p := newPair(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]), ledgers)
+			if majors[0] != 15 {
+				long(t, "further versions")
+			}
+			p := newPair(t, server(t, majors[0]), server(t, majors[1]), ledgers)
 			name := subscribe(t, p.source, p.target, "a", "")
 			f := p.fence(t)
 			p.target.exec(t, "ALTER SUBSCRIPTION "+name+" DISABLE")
@@ -66,9 +69,13 @@ func TestDisabled(t *testing.T) {
 
 // TestCrashLoop: a worker that fails over and over is named.
 func TestCrashLoop(t *testing.T) {
+	long(t, "takes seconds")
 	for _, majors := range [][2]int{{15, 18}, {10, 13}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
-			p := newPair(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]), ledgers)
+			if majors[0] != 15 {
+				long(t, "further versions")
+			}
+			p := newPair(t, server(t, majors[0]), server(t, majors[1]), ledgers)
 			subscribe(t, p.source, p.target, "a", "")
 			f := p.fence(t)
 			p.target.exec(t, "INSERT INTO a VALUES (1, 1)")
@@ -99,7 +106,7 @@ func TestCrashLoop(t *testing.T) {
 // TestCopyFails: a table whose copy fails shows no lag at all. The stream is
 // passed, and the table is a gap in it.
 func TestCopyFails(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	name := subscribe(t, p.source, p.target, "a", "")
 	f := p.fence(t)
 	p.source.exec(t, "INSERT INTO b VALUES (1, 1)", "ALTER PUBLICATION "+name+" ADD TABLE b")
@@ -119,7 +126,8 @@ func TestCopyFails(t *testing.T) {
 
 // TestSlotDropped: without its slot nothing will ever come.
 func TestSlotDropped(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	long(t, "takes seconds")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	name := subscribe(t, p.source, p.target, "a", "")
 	f := p.fence(t)
 	p.target.exec(t, "ALTER SUBSCRIPTION "+name+" DISABLE")
@@ -140,8 +148,9 @@ func TestSlotDropped(t *testing.T) {
 
 // TestSlotLost: a slot whose log was removed.
 func TestSlotLost(t *testing.T) {
+	long(t, "a cluster of its own")
 	short := pgcluster.SharedWith(t, "short log", pgcluster.Options{Major: 15, Settings: map[string]string{"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}})
-	p := newPair(t, short, pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, short, server(t, 18), ledgers)
 	name := subscribe(t, p.source, p.target, "a", "")
 	f := p.fence(t)
 	p.target.exec(t, "ALTER SUBSCRIPTION "+name+" DISABLE")
@@ -158,7 +167,8 @@ func TestSlotLost(t *testing.T) {
 // TestRemade: a subscription that was dropped and made anew without a copy took
 // a new slot, which proves nothing of what was before.
 func TestRemade(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	long(t, "takes seconds")
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	name := subscribe(t, p.source, p.target, "a", "")
 	f := p.fence(t)
 	m := mark(t, f)
@@ -174,7 +184,7 @@ func TestRemade(t *testing.T) {
 
 // TestPartial: absences that are meant are told beforehand.
 func TestPartial(t *testing.T) {
-	p := newPair(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), ledgers)
+	p := newPair(t, server(t, 15), server(t, 18), ledgers)
 	name := subscribe(t, p.source, p.target, "a WHERE (n > 10), b (w, n)", "")
 	p.source.exec(t, "ALTER PUBLICATION "+name+" SET (publish = 'insert')")
 	h, err := p.fence(t).Health(t.Context())

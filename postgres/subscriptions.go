@@ -180,6 +180,9 @@ func (db *DB) ReadUnready(ctx context.Context, subscriptions []uint32) ([]TableS
 	return db.tableStates(ctx, st)
 }
 
+// Denied tells whether the server refused a statement for want of a privilege.
+func Denied(err error) bool { return hasCode(err, codeInsufficientPrivilege) }
+
 func (db *DB) tableStates(ctx context.Context, st Statement) ([]TableState, error) {
 	var list []TableState
 	err := db.Read(ctx, "table states", func(ctx context.Context, s *Session) error {

@@ -39,7 +39,7 @@ Exit codes: 0 the same on both sides · 1 different, or on one side only ·
 	}
 	f.register(a, cmd)
 	f.help(cmd, "digest")
-	cmd.Flags().BoolVar(&full, "full", false, "show long values whole")
+	cmd.Flags().BoolVar(&full, "full", false, "show long values whole, up to 100,000 characters each")
 	return cmd
 }
 

@@ -39,7 +39,11 @@ that says unproven; a second one ends it at once.
 
 While --max-active, --max-lag or --max-xmin-age is passed, or --pause-file
 exists, no new statement begins. SIGUSR1 pauses the run as well; sent again, it
-lets it go on.
+lets it go on. To see other roles' sessions the limits need GRANT pg_monitor.
+
+With --checks sample random rows of each table are compared instead of all: it
+takes seconds, and the verdict is "match (sampled)" at best, with what that
+proves. The same --seed draws the same rows again.
 
 With --resume FILE the run keeps checkpoints in FILE, and begins where an
 earlier one left them when it was stopped or killed. It refuses a file of other

@@ -1,0 +1,143 @@
+package fence
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// Fence gives the fence from the source to the target, of the kind that was
+// asked for. Where that can't be told or isn't supported the error says so.
+func (d *Detection) Fence() (Fence, error) {
+	o := d.options
+	switch o.Kind {
+	case KindStill:
+		return Still(), nil
+	case KindBucardo, KindPglogical:
+		return nil, fmt.Errorf("%s: %w", o.Kind, ErrUnsupported)
+	case KindHeartbeat:
+		return d.heartbeats()
+	case KindLogical, KindPhysical:
+		return d.compose(func(f Found) bool { return f.Kind == o.Kind })
+	case Auto, "":
+		return d.auto()
+	}
+	return nil, fmt.Errorf("%q is no kind of replication: %w", o.Kind, ErrUnknown)
+}
+
+// auto goes by what was found, and takes a pair for still only where nothing
+// that was seen may feed the target.
+func (d *Detection) auto() (Fence, error) {
+	o := d.options
+	if len(o.Heartbeats) > 0 {
+		return d.heartbeats()
+	}
+	if len(d.Forward) > 0 {
+		return d.compose(func(Found) bool { return true })
+	}
+	if d.unexplained {
+		err := ErrUnknown
+		if o.Source.Server().InRecovery && o.SourcePrimary == nil {
+			err = fmt.Errorf("source: %w", ErrNoPrimary) // the slots are there
+		}
+		return nil, fmt.Errorf("%w; %s", err, strings.Join(d.Others, "; "))
+	}
+	if o.Target.Server().InRecovery && o.TargetPrimary == nil {
+		return nil, fmt.Errorf("target: it is a standby of another cluster than the source's, and what feeds that can't be seen from here: compare with its primary, or give that too: %w", ErrUnknown)
+	}
+	return Still(), nil
+}
+
+func (d *Detection) heartbeats() (Fence, error) {
+	if len(d.options.Heartbeats) == 0 {
+		return nil, fmt.Errorf("heartbeat: %w: name the marker's table and column", ErrNotFound)
+	}
+	var list []Fence
+	for _, h := range d.options.Heartbeats {
+		list = append(list, NewHeartbeat(d.options.Source, d.options.Target, h))
+	}
+	return All(list...), nil
+}
+
+// compose makes one fence of those that were found: all subscriptions side by
+// side, and behind them the standby that is read in place of the subscriber.
+func (d *Detection) compose(wanted func(Found) bool) (Fence, error) {
+	var found []Found
+	for _, f := range d.Forward {
+		if !wanted(f) {
+			continue
+		}
+		if f.Err != nil {
+			return nil, f.Err
+		}
+		found = append(found, f)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s: %w: %s", d.options.Kind, ErrNotFound, strings.Join(append([]string{"nothing carries the source to the target"}, d.Others...), "; "))
+	}
+	if found[0].Kind == KindPhysical {
+		return Physical(found[0].publisher, d.options.Target), nil
+	}
+	if d.options.Target.Server().InRecovery && d.options.TargetPrimary == nil {
+		return nil, fmt.Errorf("target: it is a standby of the subscriber: compare with that, or give it too: %w", ErrUnknown)
+	}
+	first, err := d.logicals(found, d.options.Source, d.options.SourcePrimary, d.liveTarget())
+	if err != nil || d.options.TargetPrimary == nil {
+		return first, err
+	}
+	return Chain(first, Physical(d.options.TargetPrimary, d.options.Target)), nil
+}
+
+// logicals joins subscriptions, those of one publisher in one fence.
+func (d *Detection) logicals(found []Found, near, primary, subscriber *postgres.DB) (Fence, error) {
+	if near.Server().InRecovery && primary == nil {
+		return nil, fmt.Errorf("%s: %w", near.Side(), ErrNoPrimary)
+	}
+	var fences []Fence
+	for _, publisher := range d.writersOf(near, primary) {
+		var links []link
+		for _, f := range found {
+			if f.publisher == publisher {
+				links = append(links, f.link)
+			}
+		}
+		if len(links) > 0 {
+			fences = append(fences, newLogical(live(near, primary), publisher, subscriber, links))
+		}
+	}
+	return All(fences...), nil
+}
+
+// Barrier gives the fence from a reading of the target to the next one of the
+// source, for tables named as quote_ident prints them on the source: the barrier
+// proper, or on a standby its own way from the primary; and beside it whatever
+// carries the target's changes to the source. Where the source is a standby:
+//
+//  1. A reading of the target saw a change that the primary has logged.
+//  2. The primary's insert position, read afterwards, is behind it.
+//  3. The standby has replayed up to there: it shows it, whether the primary
+//     shows it already or not.
+func (d *Detection) Barrier(tables []string) (Fence, error) {
+	o := d.options
+	var back Fence
+	if len(d.Reverse) > 0 {
+		var err error
+		if back, err = d.logicals(d.Reverse, o.Target, o.TargetPrimary, d.liveSource()); err != nil {
+			return nil, err
+		}
+	}
+	if !o.Source.Server().InRecovery {
+		if back == nil {
+			return Barrier(o.Source, tables), nil
+		}
+		return All(Barrier(o.Source, tables), back), nil
+	}
+	if o.SourcePrimary == nil {
+		return nil, fmt.Errorf("source: %w", ErrNoPrimary)
+	}
+	if back == nil {
+		return Physical(o.SourcePrimary, o.Source), nil
+	}
+	return Chain(returning{back}, Physical(o.SourcePrimary, o.Source)), nil
+}
