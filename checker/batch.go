@@ -4,11 +4,9 @@ import (
 	"context"
 	"sort"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/pgparity/pgparity/hashing"
-	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/sampler"
 )
 
@@ -194,23 +192,6 @@ func (r *run) batchSums(ctx context.Context, tr *tableRun, batch []sampler.Unit)
 		ranges[i] = u.Range
 		at[joinKey(u.Range.From)] = i
 	}
-	sums := [2][]hashing.Sum{make([]hashing.Sum, len(batch)), make([]hashing.Sum, len(batch))}
 	rows := tr.plan.Rows * int64(len(batch)) / int64(max(tr.plan.Chunks, 1))
-	var mu sync.Mutex
-	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
-		return r.readPieces(ctx, tr, db, batch[0], binRun{ranges: ranges, rows: max(rows, 1)}, pass{op: "bins", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-			run := p.(binRun)
-			base, bins := run.bins(tr, db)
-			part, err := tr.digest.BinSums(ctx, s, base, bins)
-			return func() error {
-				mu.Lock()
-				defer mu.Unlock()
-				for i, rng := range run.ranges {
-					sums[index(db.Side())][at[joinKey(rng.From)]] = part[i]
-				}
-				return nil
-			}, err
-		}})
-	})
-	return sums, err
+	return r.binSums(ctx, tr, batch[0], binRun{ranges: ranges, rows: max(rows, 1)}, len(batch), func(p binRun, i int) int { return at[joinKey(p.ranges[i].From)] })
 }
