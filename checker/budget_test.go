@@ -144,6 +144,9 @@ const margin = 150 * time.Millisecond
 //
 // PGPARITY_TEST_LIES=all tells every lie of every table.
 func TestBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	const budget, rows = 30 * time.Millisecond, 8_000
 	all := os.Getenv("PGPARITY_TEST_LIES") == "all"
 	for m, majors := range [][2]int{{15, 18}, {13, 11}} {
@@ -232,6 +235,9 @@ func (s slowTable) budgeted(t *testing.T, servers [2]*pgcluster.Cluster, urls [2
 // TestBudgetOfCounts: counting alone keeps to the budget, too. Rows are counted
 // so fast that how many statements it takes says more than how long they are.
 func TestBudgetOfCounts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	const rows = 200_000
 	for _, majors := range [][2]int{{15, 18}, {13, 11}} {
 		if testing.Short() && majors[0] < 15 {

@@ -51,6 +51,9 @@ var bulkDamages = []struct {
 
 // TestBulk: all that differs is counted, as many as asked for are listed.
 func TestBulk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	const rows, listed = 5_000, 25
 	servers := [2]*pgcluster.Cluster{pgcluster.Shared(t, 15), pgcluster.Shared(t, 18)}

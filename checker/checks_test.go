@@ -128,6 +128,9 @@ func TestCountsOnly(t *testing.T) {
 
 // TestMaxDiffs lists some and counts all.
 func TestMaxDiffs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	both := []string{"CREATE TABLE t (id integer PRIMARY KEY, v text)", "INSERT INTO t SELECT g, 'a' FROM generate_series(1, 2500) AS g", "ANALYZE t",
 		"CREATE TABLE keyless (v integer)", "INSERT INTO keyless SELECT generate_series(1, 10)"}
@@ -149,6 +152,9 @@ func TestMaxDiffs(t *testing.T) {
 
 // TestStrict makes decide what is otherwise only said.
 func TestStrict(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	for _, c := range []struct {
 		name           string

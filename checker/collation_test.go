@@ -82,6 +82,9 @@ func orderedDB(t *testing.T, major int, options string, sql ...string) string {
 // TestCollations: pairs that order their texts differently, read in tiny pieces.
 // Before 14 a side is cut in its own order of the key.
 func TestCollations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	icu := func(locale string) string {
 		return fmt.Sprintf("LOCALE_PROVIDER icu ICU_LOCALE '%s' LOCALE 'C'", locale)
@@ -138,6 +141,9 @@ func kindsAndKeys(tab *checker.TableResult, key string) []string {
 // TestLooseCollations: a key whose collation takes unlike texts for equal has
 // each of them once. A text that became an equal one is still a difference.
 func TestLooseCollations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	const loose = `CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false)`
 	made := func(collate string, damage ...string) []string {

@@ -120,6 +120,9 @@ func pressings(dir string) []pressing {
 // TestGuardOfServers: real pressure holds statements back, says why, and lets
 // them go when it ends. While they wait, the run holds nothing on the servers.
 func TestGuardOfServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	for _, majors := range [][]int{{10, 18}, {18, 10}} {
 		s := newGuardedServers(t, majors...)
 		for _, p := range pressings(t.TempDir()) {

@@ -135,6 +135,9 @@ var kindsOfTable = []tableKind{
 // Every kind of table is compared by its rows, wherever they lie, or is named
 // as left out.
 func TestKindsOfTables(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	for _, majors := range [][2]int{{11, 18}, {15, 18}} {
 		if testing.Short() && majors[0] < 15 {

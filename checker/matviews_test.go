@@ -14,6 +14,9 @@ import (
 // Materialised views are left out and named, or, on request, compared as
 // tables without a key.
 func TestMatviews(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	const (
 		view      = "CREATE MATERIALIZED VIEW totals AS SELECT g AS id, g * 2 AS v FROM generate_series(1, 2000) g"

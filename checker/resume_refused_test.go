@@ -17,6 +17,9 @@ import (
 // TestResumeRefused: a file is gone on from only by the same comparison, and
 // stays as it was where it is refused.
 func TestResumeRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	some := []string{
 		`CREATE TABLE a (id int PRIMARY KEY, v varchar(10))`, `INSERT INTO a SELECT g, 'x' FROM generate_series(1, 1000) g`,

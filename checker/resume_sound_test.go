@@ -215,6 +215,9 @@ func TestResumeAfterALoss(t *testing.T) {
 
 // TestResumeKeepsThePlan: statistics that changed since change no unit.
 func TestResumeKeepsThePlan(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	made := []string{`CREATE TABLE a (id int PRIMARY KEY)`, `INSERT INTO a SELECT generate_series(1, 5000)`, `ANALYZE`}
 	for name, change := range map[string]string{

@@ -73,6 +73,9 @@ func expected(t *testing.T, source, target *postgres.DB, rows int, seed int64, k
 // TestSampleFindsWhatItDraws damages a table in three ways and compares what a
 // sample finds with what its rows are.
 func TestSampleFindsWhatItDraws(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	const rows = 100
 	both := large("t", "PRIMARY KEY")
@@ -243,6 +246,9 @@ func TestSampleImpossible(t *testing.T) {
 
 // TestSampleOfEmptyPages says nothing of a table in which it finds no row.
 func TestSampleOfEmptyPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	both := large("t", "PRIMARY KEY")
 	t.Run("on the target, which is bloated", func(t *testing.T) {
 		source, target := pairOf(t, both, nil, []string{"DELETE FROM t"})

@@ -155,6 +155,9 @@ func TestSequenceWithoutPrivilege(t *testing.T) {
 // TestThousandsOfSequences takes no time that grows with the square of their
 // number, as one statement for all of them does before version 18.
 func TestThousandsOfSequences(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	const n = 3000
 	create := fmt.Sprintf("DO $$ BEGIN FOR i IN 1..%d LOOP EXECUTE format('CREATE SEQUENCE s%%s', i); END LOOP; END $$", n)
 	source := pgcluster.Shared(t, 15).TestDB(t, create, "SELECT setval('s1234', 7)")

@@ -64,6 +64,9 @@ func churn(t *testing.T, url string) (stop func()) {
 // helps: what nobody touches is proven equal or different, and what is written
 // to meanwhile is never accused.
 func TestStandbyThatCancels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	const fill = `SELECT %s, s.v FROM generate_series(1, 5000) AS g, seed AS s`
 	world := []string{
 		`CREATE TABLE seed AS SELECT repeat('0123456789', 3000) AS v`,

@@ -14,6 +14,9 @@ import (
 // the opposite order, with dead rows between. 13 cannot read ranges of pages
 // and reads the table whole.
 func TestSweepsAddUpOverSegments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	const schema = `CREATE TABLE words (word text PRIMARY KEY, n int);
 CREATE TABLE log (line text, n int);`

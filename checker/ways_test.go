@@ -38,6 +38,9 @@ var harms = []struct{ name, sql string }{
 // TestEveryWayOfLooking goes all ways of a drill-down with a few hundred rows,
 // by sizes made small, and demands the findings of a plain comparison.
 func TestEveryWayOfLooking(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	const rows = 240
 	for m, majors := range [][2]int{{15, 18}, {18, 13}} {

@@ -37,6 +37,9 @@ func bothWays(t *testing.T, o checker.Options, check func(t *testing.T, o checke
 // TestWidestTables compares tables of 1600 columns, one with a key and two
 // without, and names the column that differs.
 func TestWidestTables(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	ints := strings.Replace(columns("c# integer"), "c0 integer", "c0 integer PRIMARY KEY", 1)
 	both := []string{
@@ -165,6 +168,9 @@ func TestCutValues(t *testing.T) {
 // TestLongKeys finds rows by keys as long as an index takes, which are longer
 // still where they compress.
 func TestLongKeys(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	both := []string{
 		`CREATE TABLE swept (k text PRIMARY KEY, v integer)`,

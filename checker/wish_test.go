@@ -13,6 +13,9 @@ import (
 
 // A plan on request finds the same damage as the one that would be chosen.
 func TestPlansOnRequest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	both := []string{`CREATE TABLE t (id int PRIMARY KEY, v text)`, `INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 500) g`, `ANALYZE t`,
 		`CREATE TABLE tokens (token uuid PRIMARY KEY, v text)`, `INSERT INTO tokens SELECT md5(g::text)::uuid, 'v' FROM generate_series(1, 500) g`, `ANALYZE tokens`,

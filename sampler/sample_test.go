@@ -229,6 +229,9 @@ func TestSeed(t *testing.T) {
 // TestShareIsKept damages a share of the rows and draws with many seeds: the
 // damage is seen as often as 1-(1-p)^n says.
 func TestShareIsKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	const n, seeds = 30, 1500
 	db, p := both(t, pgcluster.Shared(t, 18).TestDB(t, uneven("uneven")...), "public.uneven")
 	rows := column(t, db, "SELECT id FROM public.uneven ORDER BY ctid")
