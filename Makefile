@@ -15,6 +15,7 @@ demo: ## two servers, replication, damage, and what verify says of it
 
 test: deps servers ## everything, on real servers of five majors
 	$(GO) test $(TEST_FLAGS) -timeout 30m ./...
+	$(GO) test -run TestMemory ./cmd/pgparity
 
 test-short: ## less than a minute: fewer cases, no long scenarios
 	$(GO) test -short ./...

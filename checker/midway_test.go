@@ -105,33 +105,42 @@ func TestResumeAfterAQuickFailure(t *testing.T) {
 }
 
 // TestRewrittenMeanwhile: VACUUM FULL moves the one row that only the target has
-// from the pages that are not read yet to those that are. No row is another's,
-// and none may say that it was compared.
+// from the pages that are not read yet to those that are. Whenever it comes, the
+// row is found, or the table is unproven; where it came in the middle, it is
+// said.
 func TestRewrittenMeanwhile(t *testing.T) {
 	made := []string{
 		`CREATE TABLE heap (a int, b text) WITH (autovacuum_enabled = off)`,
 		`INSERT INTO heap SELECT g, repeat('y', 100) FROM generate_series(1, 6000) g`, `ANALYZE`,
 	}
-	targetURL := pgcluster.Shared(t, 18).TestDB(t, made...)
-	conn := connect(t, targetURL)
-	must(t, conn, `DELETE FROM heap WHERE a = 1`, `UPDATE heap SET a = 1 WHERE a = 6000`)
 	source := open(t, postgres.Source, pgcluster.Shared(t, 15).TestDB(t, append(made, `DELETE FROM heap WHERE a IN (1, 6000)`)...))
-	target := open(t, postgres.Target, targetURL)
-	o := defaults()
-	o.Checks, o.ChunkRows, o.Concurrency = []string{"ranges"}, 100, 1
-	n := 0
-	o.OnEvent = func(e checker.Event) {
-		if e.Kind == checker.PieceDone {
-			if n++; n == 5 {
-				must(t, conn, `VACUUM FULL heap`)
+	for range 10 {
+		targetURL := pgcluster.Shared(t, 18).TestDB(t, made...)
+		conn := connect(t, targetURL)
+		must(t, conn, `DELETE FROM heap WHERE a = 1`, `UPDATE heap SET a = 1 WHERE a = 6000`)
+		target := open(t, postgres.Target, targetURL)
+		o := defaults()
+		o.Checks, o.ChunkRows, o.Concurrency = []string{"ranges"}, 100, 1
+		n := 0
+		o.OnEvent = func(e checker.Event) {
+			if e.Kind == checker.PieceDone {
+				if n++; n == 5 {
+					must(t, conn, `VACUUM FULL heap`)
+				}
 			}
 		}
+		res, err := checker.Run(t.Context(), source, target, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tab := table(res, "public.heap")
+		switch {
+		case tab.Verdict == checker.Mismatch && tab.FindingsTotal == 1: // it came before or after the target was read
+		case tab.Verdict == checker.Unproven && tab.Chunks.Compared == 0 && contains(res.Reasons, "moved to other files"):
+			return
+		default:
+			t.Fatalf("%s after %d pieces, %d findings: %q", tab.Verdict, n, tab.FindingsTotal, res.Reasons)
+		}
 	}
-	res, err := checker.Run(t.Context(), source, target, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if tab := table(res, "public.heap"); tab.Verdict == checker.Match || n < 5 || tab.Chunks.Compared != 0 || !contains(res.Reasons, "moved to other files") {
-		t.Errorf("%s after %d pieces: %q", tab.Verdict, n, res.Reasons)
-	}
+	t.Error("it never came in the middle of a reading: this shows nothing")
 }

@@ -39,6 +39,9 @@ var wideTables = []string{
 // the servers hash stay there; rows that have to come here come one at a time
 // from each side.
 func TestMemoryOfWideRows(t *testing.T) {
+	if raced {
+		t.Skip("the race detector takes memory of its own: `make test` measures without it")
+	}
 	if testing.Short() {
 		t.Skip("makes and reads rows of 100 MiB: left out by -short")
 	}
@@ -89,6 +92,9 @@ var longKeys = []string{
 
 // TestMemoryOfLongKeys looks up every row of tables that all differ.
 func TestMemoryOfLongKeys(t *testing.T) {
+	if raced {
+		t.Skip("the race detector takes memory of its own: `make test` measures without it")
+	}
 	if testing.Short() {
 		t.Skip("makes and looks up 4,000 rows by keys of 2 kB: left out by -short")
 	}

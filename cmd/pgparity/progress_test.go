@@ -139,22 +139,23 @@ func TestWatcherDoesNotBlock(t *testing.T) {
 	}
 }
 
-// buffer is safe to write to from a goroutine.
+// buffer is safe to write to from a goroutine. It embeds nothing: a promoted
+// ReadFrom would write without the lock.
 type buffer struct {
-	sync.Mutex
-	bytes.Buffer
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
-	b.Lock()
-	defer b.Unlock()
-	return b.Buffer.Write(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
 }
 
 func (b *buffer) String() string {
-	b.Lock()
-	defer b.Unlock()
-	return b.Buffer.String()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // waitForText waits until something was written.
