@@ -124,6 +124,9 @@ func peak() (stop func() uint64) {
 // TestBulkIsLinear: where every row differs, four times the rows take about four
 // times as long, and no more memory than a batch does.
 func TestBulkIsLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	const few, factor = 4_000, 4
 	servers := [2]*pgcluster.Cluster{pgcluster.Shared(t, 15), pgcluster.Shared(t, 18)}
 	for i, b := range bulkTables {

@@ -219,6 +219,9 @@ func noSessions(t *testing.T, urls ...string) {
 // TestCutRequest breaks the connection in the middle of what the client says:
 // the server never gets to hear the whole request.
 func TestCutRequest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	server := pgcluster.Shared(t, 15)
 	urls := [2]string{server.TestDB(t, smallWorld...), server.TestDB(t, smallWorld...)}
 	clean := attemptRun(t, t.Context(), urls, [2]cut{}, hashing.Auto)

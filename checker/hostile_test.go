@@ -127,6 +127,9 @@ func TestHostileSettings(t *testing.T) {
 // TestOwnPatience: how long a statement waits is the run's to say, not the
 // database's. Here a table is locked for longer than all of its timeouts.
 func TestOwnPatience(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	source, target := pgcluster.Shared(t, 15).TestDB(t, twoTables[:2]...), pgcluster.Shared(t, 18).TestDB(t, twoTables[:2]...)
 	u, _ := url.Parse(target) // of TestDB
 	migration := connect(t, target)

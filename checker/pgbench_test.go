@@ -90,6 +90,9 @@ func slowOnly() checker.Options {
 // transactions is older than the budget, and no snapshot: what pgbench's clients
 // leave behind can be cleaned up at once.
 func TestVacuumIsNotHeldBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	const budget = 30 * time.Millisecond
 	server := busyServer(t)
 	source, target, script := busyPair(t, server)
@@ -133,6 +136,9 @@ FROM pg_stat_activity WHERE application_name = 'pgparity' AND (backend_xmin IS N
 // begins no statement; when pgbench ends, it goes on and proves what it was
 // asked to.
 func TestGuardBesidePgbench(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	server := busyServer(t)
 	source, target, script := busyPair(t, server)
 	stop := pgbench(t, server, source, "--no-vacuum", "--client=6", "--jobs=1", "--time=60", "--file="+script)

@@ -19,6 +19,9 @@ import (
 // yet when the run is killed. VACUUM FULL moves them to pages that were read:
 // what was read of the table before counts no more.
 func TestResumeAfterRewrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	made := []string{
 		`CREATE TABLE heap (a int, b text)`,
 		`INSERT INTO heap SELECT g, repeat('y', 100) FROM generate_series(1, 6000) g`, `ANALYZE`,

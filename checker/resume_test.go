@@ -101,6 +101,9 @@ func recorded(t *testing.T, source, target *postgres.DB, o checker.Options) (*ch
 // TestResumeAnywhere: a file is cut where a kill may have cut it, again and
 // again, and what comes of it in the end is what a run at one go finds.
 func TestResumeAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	t.Parallel()
 	for i, majors := range [][2]int{{15, 18}, {10, 15}} {
 		cuts := 6

@@ -137,6 +137,9 @@ func TestSampleFindsWhatItDraws(t *testing.T) {
 
 // TestSampleClaims looks at what a sample of equal tables says for itself.
 func TestSampleClaims(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	both := slices.Concat(large("big", "PRIMARY KEY"), large("bigger", "PRIMARY KEY"), []string{"CREATE TABLE few (id integer PRIMARY KEY)", "INSERT INTO few VALUES (1), (2)",
 		"INSERT INTO bigger SELECT g, 'y' FROM generate_series(60001, 90000) AS g"})
 	source, target := pairOf(t, both, nil, nil)
@@ -294,6 +297,9 @@ func TestSampleSeesCorruptIndex(t *testing.T) {
 
 // TestSampleNamesEachRowOnce where other checks find the same.
 func TestSampleNamesEachRowOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
 	source, target := pairOf(t, large("t", "PRIMARY KEY"), nil, []string{"UPDATE t SET v = 'x' WHERE id > 59000"})
 	o := sampling(300, 1, "last", "ranges")
 	o.Last = 50
