@@ -119,8 +119,9 @@ func TestProxyDelayKeepsBandwidth(t *testing.T) {
 // TestProxyEnds: a proxy whose run was cancelled leaves nothing behind, though
 // neither peer has ended.
 func TestProxyEnds(t *testing.T) {
-	ended := make(chan int, 1)
+	served, ended := make(chan struct{}), make(chan int, 1)
 	to := server(t, func(c *net.TCPConn) {
+		close(served)
 		b, _ := io.ReadAll(c) // ends in an error or not, as the system cuts it
 		ended <- len(b)
 	})
@@ -138,6 +139,7 @@ func TestProxyEnds(t *testing.T) {
 	if _, err := c.Write([]byte("?")); err != nil { // on its way for two hours
 		t.Fatal(err)
 	}
+	<-served // a cancel before the proxy has dialled would leave nobody to end
 	cancel()
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("the client's connection is still open")
