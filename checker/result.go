@@ -64,7 +64,8 @@ type Result struct {
 	Tables        []TableResult    `json:"tables"`
 	Sequences     []SequenceResult `json:"sequences"`
 	Schema        []SchemaFinding  `json:"schema"`
-	Sampled       *Sampled         `json:"sampled,omitempty"` // a sample was compared, and not all content
+	Sampled       *Sampled         `json:"sampled,omitempty"`     // a sample was compared, and not all content
+	Replication   *Replication     `json:"replication,omitempty"` // nil where a run did not get to look
 }
 
 // Tool names the program and the options that made a result.
@@ -108,11 +109,18 @@ type TableResult struct {
 	Plan          string       `json:"plan"`          // ranges, sweep or multiset, or sample where only that was compared; "" likewise
 	Key           []string     `json:"key,omitempty"` // the key's columns in order; none: a multiset
 	Columns       []ColumnForm `json:"columns"`
-	FindingsTotal int64        `json:"findings_total"`   // distinct rows, all counted
-	Findings      []Finding    `json:"findings"`         // listed up to --max-diffs
-	Sample        *TableSample `json:"sample,omitempty"` // what the check "sample" compared
-	Notes         []string     `json:"notes,omitempty"`
-	Error         string       `json:"error,omitempty"` // why unproven, when something failed
+	FindingsTotal int64        `json:"findings_total"` // distinct rows, all counted
+	Findings      []Finding    `json:"findings"`       // listed up to --max-diffs
+	// UnsettledTotal counts the rows that were neither equal nor a finding when
+	// the time to settle was over; Unsettled lists them up to --max-diffs.
+	UnsettledTotal int64       `json:"unsettled_total,omitempty"`
+	Unsettled      []Unsettled `json:"unsettled,omitempty"`
+	// AsOfLSN is, on a moving pair, the source's LSN of which the table's
+	// verdict speaks; never before the run's.
+	AsOfLSN string       `json:"as_of_lsn,omitempty"`
+	Sample  *TableSample `json:"sample,omitempty"` // what the check "sample" compared
+	Notes   []string     `json:"notes,omitempty"`
+	Error   string       `json:"error,omitempty"` // why unproven, when something failed
 }
 
 // RowCounts holds exact counts, nil where no check counted that side.

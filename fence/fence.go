@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,11 +68,22 @@ type Cover struct {
 	// now: not subscribed to, or still being copied.
 	Gaps []postgres.TableState
 
-	version string
+	versions map[string]string // by table
 }
 
 // Same tells whether nothing changed between two Covers of the same tables.
-func (c Cover) Same(other Cover) bool { return c.version == other.version }
+func (c Cover) Same(other Cover) bool { return maps.Equal(c.versions, other.versions) }
+
+// Of is what a Cover says of one of its tables.
+func (c Cover) Of(table string) Cover {
+	one := Cover{versions: map[string]string{table: c.versions[table]}}
+	for _, g := range c.Gaps {
+		if g.Table == table {
+			one.Gaps = append(one.Gaps, g)
+		}
+	}
+	return one
+}
 
 // Stream is one subscription, standby or heartbeat, as it stands.
 type Stream struct {
@@ -207,12 +219,11 @@ func orBehind(troubles []Trouble, otherwise Trouble) []Trouble {
 
 // coverOf makes a Cover of what was read.
 func coverOf(states []postgres.TableState, asked []string) Cover {
-	var c Cover
+	c := Cover{versions: map[string]string{}}
 	seen := map[string]bool{}
-	var b strings.Builder
 	for _, s := range states {
 		seen[s.Table] = true
-		fmt.Fprintf(&b, "%q %q %q %s %s\n", s.Table, s.Leaf, s.Subscription, s.State, s.Version)
+		c.versions[s.Table] += fmt.Sprintf("%q %q %s %s\n", s.Leaf, s.Subscription, s.State, s.Version)
 		if !s.Ready() {
 			c.Gaps = append(c.Gaps, s)
 		}
@@ -222,6 +233,5 @@ func coverOf(states []postgres.TableState, asked []string) Cover {
 			c.Gaps = append(c.Gaps, postgres.TableState{Table: t, Leaf: t})
 		}
 	}
-	c.version = b.String()
 	return c
 }

@@ -120,17 +120,17 @@ func (c chain) Health(ctx context.Context) (Health, error) { return joinHealth(c
 // joinCovers joins the gaps of all: each says of every table whether it is
 // carried as far as that fence goes.
 func joinCovers(ctx context.Context, fences []Fence, tables []string) (Cover, error) {
-	var joined Cover
-	versions := make([]string, len(fences))
-	for i, f := range fences {
+	joined := Cover{versions: map[string]string{}}
+	for _, f := range fences {
 		c, err := f.Cover(ctx, tables)
 		if err != nil {
 			return Cover{}, err
 		}
 		joined.Gaps = append(joined.Gaps, c.Gaps...)
-		versions[i] = c.version
+		for _, t := range tables {
+			joined.versions[t] += c.versions[t] + "\x00"
+		}
 	}
-	joined.version = strings.Join(versions, "\x00")
 	return joined, nil
 }
 
