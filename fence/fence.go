@@ -74,9 +74,16 @@ type Cover struct {
 // Same tells whether nothing changed between two Covers of the same tables.
 func (c Cover) Same(other Cover) bool { return maps.Equal(c.versions, other.versions) }
 
+// Version tells Covers of one table apart: as long as it is the same, nothing
+// has changed.
+func (c Cover) Version(table string) string { return c.versions[table] }
+
 // Of is what a Cover says of one of its tables.
 func (c Cover) Of(table string) Cover {
-	one := Cover{versions: map[string]string{table: c.versions[table]}}
+	one := Cover{}
+	if v, ok := c.versions[table]; ok {
+		one.versions = map[string]string{table: v}
+	}
 	for _, g := range c.Gaps {
 		if g.Table == table {
 			one.Gaps = append(one.Gaps, g)
