@@ -65,15 +65,31 @@ func (r *run) doBatch(ctx context.Context, batch []sampler.Unit) {
 		r.emit(Event{Kind: UnitStarted, Table: u.Table})
 	}
 	if len(batch) > 1 && tr.digest.Fingerprint() == batch[0].Fingerprint {
-		if tr.differs.Load() && tr.alignable(batch[0]) {
+		switch {
+		case r.moving != nil:
+			batch = r.batchMoving(ctx, tr, batch)
+		case tr.differs.Load() && tr.alignable(batch[0]):
 			batch = r.batchSteps(ctx, tr, batch)
-		} else if !tr.differs.Load() {
+		case !tr.differs.Load():
 			batch = r.batchEqual(ctx, tr, batch)
 		}
 	}
 	for _, u := range batch {
 		r.doOne(ctx, u)
 	}
+}
+
+// batchMoving compares a batch of a moving pair: those that differ at first
+// wait for the fence together.
+func (r *run) batchMoving(ctx context.Context, tr *tableRun, batch []sampler.Unit) (left []sampler.Unit) {
+	if tr.barred != nil {
+		return batch
+	}
+	left = r.batchEqual(ctx, tr, batch)
+	if len(left) < 2 || !tr.alignable(left[0]) || r.arrive(ctx) != nil {
+		return left
+	}
+	return r.batchSteps(ctx, tr, left)
 }
 
 // batchEqual folds the units of a batch whose digests are equal, and returns
@@ -150,7 +166,7 @@ func (r *run) batchSteps(ctx context.Context, tr *tableRun, batch []sampler.Unit
 		switch {
 		case differ[i] && err != nil: // what was confirmed stays true
 			out.Compared, out.Err = false, reason(ctx, err)
-		case differ[i] && out.Confirmed == 0 && out.Unsettled == 0:
+		case differ[i] && out.Confirmed == 0 && out.Unsettled == 0 && r.moving == nil:
 			left = append(left, out.Unit) // all were cleared: only equal digests prove it
 			continue
 		}
@@ -173,6 +189,12 @@ func unitOf(batch []sampler.Unit, key []string) int {
 // doOne does a unit by itself and folds what comes of it.
 func (r *run) doOne(ctx context.Context, u sampler.Unit) {
 	out, err := r.Do(ctx, u)
+	if r.putOff(u, err) && out.Confirmed == 0 {
+		r.mu.Lock()
+		r.again = append(r.again, u)
+		r.mu.Unlock()
+		return
+	}
 	if err != nil {
 		// What was confirmed before the error stays true.
 		out.Unit, out.Compared, out.Err = u, false, reason(ctx, err)

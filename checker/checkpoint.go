@@ -37,18 +37,21 @@ func (r *run) openCheckpoints() (*journal, error) {
 
 // fixPlan writes the plan of a run that begins, or checks that of an earlier run
 // and takes over its units. To be called when all tables are planned.
-func (r *run) fixPlan(agree *hashing.Agreement) {
+func (r *run) fixPlan(agree *hashing.Agreement) error {
 	switch {
 	case r.journal == nil:
-		return
+		return nil
 	case r.journal.past == nil:
 		r.journal.write(r.planEntries(agree)...)
 		r.warnOfJournal(r.emit)
-		return
+		return nil
 	}
 	for _, tr := range r.tables {
 		if tr.digest == nil {
 			continue
+		}
+		if r.moving != nil && r.journal.past.tables[tr.table.Name].Cover != r.moving.covers[tr.table.Name].Version(tr.table.Target.Quoted) {
+			return r.journal.refusal(fmt.Errorf("the replication of %s was changed since the first start%s", tr.table.Name, startAnew))
 		}
 		tr.units = nil
 		for _, u := range r.journal.past.tables[tr.table.Name].Units {
@@ -57,6 +60,7 @@ func (r *run) fixPlan(agree *hashing.Agreement) {
 	}
 	r.journal.write(entry{Resumed: &resumedLine{At: time.Now().UTC(), Tool: r.o.Version}})
 	r.warnOfJournal(r.emit)
+	return nil
 }
 
 func (r *run) planEntries(agree *hashing.Agreement) []entry {
@@ -66,10 +70,16 @@ func (r *run) planEntries(agree *hashing.Agreement) []entry {
 		DigestSpec: hashing.Spec, Seeds: agree.Seeds(), SampleSeed: r.o.Seed,
 		StartedAt: r.result.StartedAt, AsOfLSN: r.result.AsOfLSN,
 	}}}
+	if r.moving != nil {
+		entries[0].Header.Horizon = r.moving.horizon
+	}
 	for _, t := range r.pair.Tables {
 		line := tableLineOf(t)
 		if tr := r.byName[t.Name]; tr != nil && tr.digest != nil {
 			line.Fingerprint, line.Plan = tr.digest.Fingerprint(), &tr.plan
+			if r.moving != nil {
+				line.Cover = r.moving.covers[t.Name].Version(t.Target.Quoted)
+			}
 			for _, u := range tr.units {
 				line.Units = append(line.Units, unitLineOf(u))
 			}
@@ -91,6 +101,11 @@ func (r *run) resumeHeader(agree *hashing.Agreement) error {
 	}
 	r.o.Seed, r.result.StartedAt, r.result.AsOfLSN = h.SampleSeed, h.StartedAt, h.AsOfLSN
 	r.began = [2]string{h.Source.Transactions, h.Target.Transactions}
+	if moved := h.Horizon != ""; moved != (r.moving != nil) {
+		return r.journal.refusal(fmt.Errorf("the pair was replicated at the first start and is not now, or the other way round%s", startAnew))
+	} else if moved {
+		r.moving.horizon = h.Horizon // what was read then may have moved since
+	}
 	return r.resumeTables()
 }
 
@@ -220,7 +235,10 @@ func (r *run) checkpoint(tr *tableRun, o Outcome) {
 	if r.journal == nil || o.restored {
 		return
 	}
-	if !o.Compared || o.Err != "" || o.Unsettled > 0 {
+	if o.Unit.Check == sampler.CheckClosing {
+		return // it closes what was read before it, in this run
+	}
+	if !o.Compared || o.Err != "" || o.Unsettled > 0 || o.PutOff > 0 {
 		// It will be done again. Its rows may then not be found any more, so
 		// nothing may rest on their having been counted here.
 		tr.lostClaims = tr.lostClaims || len(o.claimed) > 0

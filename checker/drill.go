@@ -33,9 +33,10 @@ type sizes struct {
 	small int   // cells of the sketch that is tried first, and
 	large int   // of the other
 	look  int   // keys of a recheck's statement
+	crowd int   // suspects of a moving pair that wait for a fence together
 }
 
-var usual = sizes{few: 4096, step: 64, steps: 8192, batch: 50_000, small: smallSketch, large: largeSketch, look: 500}
+var usual = sizes{few: 4096, step: 64, steps: 8192, batch: 50_000, small: smallSketch, large: largeSketch, look: 500, crowd: 5000}
 
 // batchBytes is how much the keys of a side's batch may take.
 const batchBytes = 2 << 20

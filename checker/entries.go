@@ -36,6 +36,7 @@ type headerLine struct {
 	SampleSeed  int64     `json:"sample_seed,omitempty"`
 	StartedAt   time.Time `json:"started_at"`
 	AsOfLSN     string    `json:"as_of_lsn"`
+	Horizon     string    `json:"horizon,omitempty"` // the oldest transaction the source did not see then, of a moving pair
 }
 
 // partyLine identifies a side's database.
@@ -76,6 +77,7 @@ type tableLine struct {
 	Fingerprint string        `json:"fingerprint,omitempty"`
 	Plan        *sampler.Plan `json:"plan,omitempty"`
 	Units       []unitLine    `json:"units,omitempty"`
+	Cover       string        `json:"cover,omitempty"` // how the replication of a moving pair carried it
 }
 
 func tableLineOf(t *pairing.Table) *tableLine {

@@ -31,8 +31,14 @@ func (r *run) Fold(o Outcome) {
 			res.Findings = append(res.Findings, f)
 		}
 	}
+	res.UnsettledTotal += o.Unsettled
+	for _, row := range o.UnsettledRows {
+		if len(res.Unsettled) < r.o.MaxDiffs {
+			res.Unsettled = append(res.Unsettled, row)
+		}
+	}
 	if o.Unsettled > 0 {
-		tr.fail(fmt.Sprintf("%d rows kept changing while they were read and are unsettled", o.Unsettled))
+		tr.fail(fmt.Sprintf("%s unsettled: %s", plural(o.Unsettled, "row is", "rows are"), o.unsettledWhy))
 	}
 	if o.Err != "" {
 		tr.fail(o.Err)
@@ -56,7 +62,7 @@ func (r *run) foldCompared(tr *tableRun, o Outcome) {
 	res := tr.result
 	res.Chunks.Compared++
 	r.result.Coverage.ChunksCompared++
-	if o.Unit.Check == sampler.CheckLast || o.Unit.Check == sampler.CheckSample {
+	if o.Unit.Check == sampler.CheckLast || o.Unit.Check == sampler.CheckSample || o.Unit.Check == sampler.CheckClosing {
 		return
 	}
 	if res.Rows.Source == nil {
@@ -90,6 +96,9 @@ func (tr *tableRun) decisive() bool { return tr.table.Target == nil }
 // that come from chunks are complete only when all of those were compared.
 func (tr *tableRun) countsDiffer() bool {
 	rows := tr.result.Rows
+	if tr.fences != nil {
+		return false // they are of different moments, and rows come and go
+	}
 	complete := tr.result.Chunks.Compared == tr.result.Chunks.Planned
 	return complete && rows.Source != nil && *rows.Source != *rows.Target
 }
@@ -148,7 +157,7 @@ func (r *run) finishPair(v *verdicts) {
 	if !r.o.has("ranges") && len(r.tables) > 0 {
 		r.note("the whole content was not asked for (--checks): a match speaks only of what was checked")
 	}
-	if n := len(r.pair.Subscriptions); n > 0 {
+	if n := len(r.pair.Subscriptions); n > 0 && r.moving == nil {
 		r.note(fmt.Sprintf("the target subscribes (%s): this build judges a pair at rest, so let the replication catch up before the run, or rows still on their way are reported; sequences that are behind are only noted, since logical replication does not carry them", strings.Join(r.pair.Subscriptions, ", ")))
 	}
 }
@@ -214,6 +223,9 @@ func (r *run) finishTable(v *verdicts, tr *tableRun, decided []string) {
 	sort.SliceStable(res.Findings, func(i, j int) bool { return findingLess(tr, res.Findings[i], res.Findings[j]) })
 	for _, f := range res.Findings {
 		r.keys.apply(f.Key)
+	}
+	for _, row := range res.Unsettled {
+		r.keys.apply(row.Key)
 	}
 	r.explain(v, tr)
 	r.result.Tables = append(r.result.Tables, *res)

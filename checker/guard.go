@@ -209,6 +209,12 @@ func (g *guard) held() (time.Duration, []string) {
 	return total, reasons
 }
 
+// heldFor is how long statements were kept waiting so far.
+func (g *guard) heldFor() time.Duration {
+	d, _ := g.held()
+	return d
+}
+
 // notes are the result's sentences on what the guard did, and on what it
 // could not see.
 func (g *guard) notes() []string {

@@ -149,7 +149,7 @@ func TestGuardOfServers(t *testing.T) {
 				if e := next(); e.Kind != Held || !regexp.MustCompile("^"+p.reason+"$").MatchString(e.Message) {
 					t.Errorf("%d: %s", e.Kind, e.Message)
 				}
-				g.judging.Lock() // the event comes before the hold, which it lets begin
+				g.judging.Lock()   // the event comes before the hold, which it lets begin
 				g.judging.Unlock() //nolint:staticcheck // empty on purpose: it waits for it
 				passed := make(chan error, 1)
 				go func() { passed <- g.pass(t.Context()) }()

@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -216,6 +217,9 @@ func (h *heapFiles) note(ctx context.Context, r *run, tr *tableRun, db *postgres
 	return err
 }
 
+// errRewritten says that what was read of a heap by its pages does not hold.
+var errRewritten = errors.New("its rows were moved to other files while it was read (VACUUM FULL, CLUSTER or the like): run again")
+
 // same tells by an error that the files are others now.
 func (h *heapFiles) same(ctx context.Context, r *run, tr *tableRun, db *postgres.DB) error {
 	if h == nil || h.before == "" {
@@ -223,7 +227,7 @@ func (h *heapFiles) same(ctx context.Context, r *run, tr *tableRun, db *postgres
 	}
 	now, err := r.files(ctx, tr, db)
 	if err == nil && now != h.before {
-		err = fmt.Errorf("%s: its rows were moved to other files while it was read (VACUUM FULL, CLUSTER or the like): run again", db.Side())
+		err = fmt.Errorf("%s: %w", db.Side(), errRewritten)
 	}
 	return err
 }

@@ -32,6 +32,12 @@ type tableRun struct {
 	lastBlocked bool            // no index serves the last check
 	errors      int             // units that failed
 
+	// Of a moving pair:
+	fences *tableFences
+	barred error  // why the replication does not carry it; nothing is read then
+	doubt  string // why a difference may be meant, "" where it may not
+	hot    hotRows
+
 	mu    sync.Mutex // guards paces
 	paces map[string]*pace
 }
@@ -143,7 +149,10 @@ func (r *run) planTables(ctx context.Context, agree *hashing.Agreement) error {
 	}
 	err := g.Wait()
 	if err == nil {
-		r.fixPlan(agree)
+		err = r.cover(ctx)
+	}
+	if err == nil {
+		err = r.fixPlan(agree)
 	}
 	for _, tr := range r.tables {
 		tr.pending = len(tr.units)
@@ -190,6 +199,9 @@ func (r *run) planTable(ctx context.Context, tr *tableRun) error {
 		tr.add(sampler.Unit{Check: sampler.CheckContent, Chunk: i, Chunks: len(ranges), Range: rng})
 	}
 	tr.strip = newStrip(len(ranges))
+	if r.moving != nil {
+		tr.add(sampler.Unit{Check: sampler.CheckClosing})
+	}
 	return nil
 }
 

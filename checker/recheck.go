@@ -2,104 +2,58 @@ package checker
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
 )
 
-// Standing is what is known of a suspect.
-type Standing int
-
-// The standings. A suspect leaves Open only by an outcome.
-const (
-	Open      Standing = iota
-	Cleared            // both sides were equal
-	Confirmed          // a finding
-)
-
-// Suspect is a row whose two sides disagreed once. It is fed readings that
-// alternate between the sides and decides, without a database, what they
-// prove:
-//
-//  1. A reading of one side stands between two readings of the other.
-//  2. When those two saw the same row version, that version was there all the
-//     time between them, so also when the reading in the middle was made.
-//  3. If the middle reading differs from that version, the row differs: that
-//     is a finding.
-//  4. Two absences say less than two sightings of one version, since a row
-//     may come and go between them: they confirm nothing.
-//  5. When the target equals any version that was seen on the source since
-//     the suspicion, the row is cleared.
-//
-// On a moving pair a fence has to stand between a reading of the source and
-// the next one of the target, and a barrier between one of the target and
-// the next one of the source; on a pair at rest there is nothing to wait for.
-type Suspect struct {
-	Key []string
-
-	source, target hashing.State // of the finding, once Confirmed
-	last           []reading
-	witnessed      []hashing.State // versions seen on the source
-}
-
-type reading struct {
-	side  postgres.Side
-	state hashing.State
-}
-
-// Observe takes the next reading and tells how the suspect stands.
-func (s *Suspect) Observe(side postgres.Side, state hashing.State) Standing {
-	s.last = append(s.last, reading{side, state})
-	if side == postgres.Source {
-		s.witnessed = append(s.witnessed, state)
-	}
-	n := len(s.last)
-	if n < 2 {
-		return Open
-	}
-	if s.clearedBy(s.last[n-1], s.last[n-2]) {
-		return Cleared
-	}
-	if n < 3 {
-		return Open
-	}
-	before, middle, after := s.last[n-3], s.last[n-2], s.last[n-1]
-	if before.side != after.side || before.side == middle.side || !oneVersion(before.state, after.state) || middle.state.Same(after.state) {
-		return Open
-	}
-	s.source, s.target = middle.state, after.state
-	if middle.side == postgres.Target {
-		s.source, s.target = after.state, middle.state
-	}
-	return Confirmed
-}
-
-// clearedBy tells whether the newest reading of the target equals a version
-// witnessed on the source.
-func (s *Suspect) clearedBy(newest, previous reading) bool {
-	target := newest
-	if newest.side == postgres.Source {
-		target = previous
-	}
-	if target.side != postgres.Target {
-		return false
-	}
-	for _, w := range s.witnessed {
-		if w.Same(target.state) {
-			return true
-		}
-	}
-	return false
-}
-
-// oneVersion tells whether two readings of one side saw the same row version.
-func oneVersion(a, b hashing.State) bool {
-	return a.Present && b.Present && a.Version == b.Version && a.Same(b)
-}
-
-// Look reads some rows of one side by key, in one snapshot.
+// Look reads some rows of one side by key. Each state comes from one snapshot.
 type Look func(ctx context.Context, side postgres.Side, keys [][]string) ([]hashing.State, error)
+
+// Fences stand between the readings of a moving pair.
+type Fences interface {
+	// Forward returns once all that a reading of the source has seen, that was
+	// over before the call, is visible on the target.
+	Forward(ctx context.Context) error
+	// Back returns once all that a reading of the target has seen, that was over
+	// before the call, is visible on the source.
+	Back(ctx context.Context) error
+	// Covered is to be called after a reading of the target: nil proves that the
+	// replication carried the table since the run began.
+	Covered(ctx context.Context) error
+}
+
+// Recheck reads suspects in turn on source and target until each is cleared or
+// confirmed, or the time is over. One round is, on a moving pair:
+//
+//  1. The source is read.
+//  2. The forward fence: a mark after that reading, and the wait until the
+//     target has applied it. Rows that were seen to change are read on the source
+//     again and again meanwhile, and until step 3 is over: the target will show one of the
+//     versions that it has passed.
+//  3. The target is read, and then whether it is still covered.
+//  4. The barrier: a change that the target was quicker to show has become
+//     visible on the source. The next round begins.
+//
+// On a pair at rest there are steps 1 and 3 only.
+type Recheck struct {
+	Look   Look
+	Fences Fences // nil on a pair at rest
+	// Settle is how long it may take. Whatever it is, a pair at rest is read
+	// twice on both sides, which settles all that does not move.
+	Settle time.Duration
+	// Rounds bounds the rounds, 0 for no bound.
+	Rounds int
+	// BothRest is as in Suspect.
+	BothRest bool
+	// Held tells how long readings were held back so far, which does not count as
+	// time to settle; nil for never.
+	Held func() time.Duration
+}
 
 // The pause between the rounds of a recheck doubles from the first to the last.
 const (
@@ -107,45 +61,169 @@ const (
 	lastPause  = 2 * time.Second
 )
 
-// Recheck reads suspects in turn on source and target until each is cleared
-// or confirmed, or the time to settle is over; whatever that is, both sides
-// are read twice, which settles all that does not move. It returns the
-// confirmed ones and those still open. An error drops none of them.
-func Recheck(ctx context.Context, keys [][]string, settle time.Duration, look Look) (confirmed, unsettled []*Suspect, err error) {
-	open := make([]*Suspect, len(keys))
-	for i, k := range keys {
-		open[i] = &Suspect{Key: k}
+// errUncovered says that the replication did not carry a table all the time.
+var errUncovered = errors.New("the replication did not carry the table all the time since the run began: run again")
+
+// Run returns the confirmed suspects and those still open. An error drops none
+// of them. That a fence is not passed in time is no error: it is why they are open.
+func (c Recheck) Run(ctx context.Context, keys [][]string) (confirmed, unsettled []*Suspect, err error) {
+	b := &lineup{Recheck: c, began: time.Now(), open: make([]*Suspect, len(keys))}
+	if c.Held != nil {
+		b.held = c.Held()
 	}
-	pause, deadline := firstPause, time.Now().Add(settle)
-	for round := 0; round < 2 || time.Now().Before(deadline); round++ {
+	for i, k := range keys {
+		b.open[i] = &Suspect{Key: k, BothRest: c.BothRest}
+	}
+	err = b.rounds(ctx)
+	var stalled *fence.Stalled
+	if errors.As(err, &stalled) || errors.Is(err, errUncovered) {
+		for _, s := range b.open {
+			s.why = err.Error()
+		}
+		err = nil
+	}
+	return b.confirmed, b.open, err
+}
+
+// lineup holds the suspects of one recheck.
+type lineup struct {
+	Recheck
+	began           time.Time
+	held            time.Duration // when it began
+	open, confirmed []*Suspect
+}
+
+// left is the time that is left to settle.
+func (b *lineup) left() time.Duration {
+	spent := time.Since(b.began)
+	if b.Held != nil {
+		spent -= b.Held() - b.held
+	}
+	return b.Settle - spent
+}
+
+func (b *lineup) rounds(ctx context.Context) error {
+	pause := firstPause
+	for round := 0; len(b.open) > 0 && (b.Rounds == 0 || round < b.Rounds) && (b.left() > 0 || round < 2 && b.Fences == nil || round == 0); round++ {
 		if round > 1 {
 			if err := wait(ctx, pause); err != nil {
-				return confirmed, open, err
+				return err
 			}
 			pause = min(2*pause, lastPause)
 		}
-		for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
-			if len(open) == 0 {
-				return confirmed, nil, nil
-			}
-			states, err := look(ctx, side, keysOf(open))
-			if err != nil {
-				return confirmed, open, err
-			}
-			var still []*Suspect
-			for i, s := range open {
-				switch s.Observe(side, states[i]) {
-				case Confirmed:
-					confirmed = append(confirmed, s)
-				case Open:
-					still = append(still, s)
-				case Cleared: // both sides were seen equal: nothing to report
-				}
-			}
-			open = still
+		if err := b.round(ctx); err != nil {
+			return err
 		}
 	}
-	return confirmed, open, nil
+	return nil
+}
+
+func (b *lineup) round(ctx context.Context) error {
+	states, err := b.Look(ctx, postgres.Source, keysOf(b.open))
+	if err != nil {
+		return err
+	}
+	if b.observe(postgres.Source, states); len(b.open) == 0 {
+		return nil
+	}
+	if b.Fences == nil {
+		states, err = b.Look(ctx, postgres.Target, keysOf(b.open))
+		if err == nil {
+			b.observe(postgres.Target, states)
+		}
+		return err
+	}
+	if states, err = b.behindFence(ctx); err != nil {
+		return err
+	}
+	if b.observe(postgres.Target, states); len(b.open) == 0 {
+		return nil
+	}
+	return b.fenced(ctx, b.Fences.Back)
+}
+
+// behindFence reads the target after the fence. What was witnessed on the source
+// meanwhile is known to the suspects when it returns, and before the reading is.
+func (b *lineup) behindFence(ctx context.Context) ([]hashing.State, error) {
+	end := b.watch(ctx)
+	defer end()
+	if err := b.fenced(ctx, b.Fences.Forward); err != nil {
+		return nil, err
+	}
+	states, err := b.Look(ctx, postgres.Target, keysOf(b.open))
+	if err != nil {
+		return nil, err
+	}
+	return states, b.Fences.Covered(ctx)
+}
+
+// leastWait is what a fence gets although the time to settle is over: an idle
+// pair passes one in less.
+const leastWait = time.Second
+
+// fenced waits for a fence as long as there is time to settle.
+func (b *lineup) fenced(ctx context.Context, pass func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, max(b.left(), leastWait))
+	defer cancel()
+	return pass(ctx)
+}
+
+// observe gives each open suspect its reading, and keeps those that stay open.
+func (b *lineup) observe(side postgres.Side, states []hashing.State) {
+	open := b.open
+	b.open = nil
+	for i, s := range open {
+		switch s.Observe(side, states[i]) {
+		case Confirmed:
+			b.confirmed = append(b.confirmed, s)
+		case Open:
+			b.open = append(b.open, s)
+		case Cleared: // both sides were seen equal: nothing to report
+		}
+	}
+}
+
+// maxWatched bounds the rows that are read again and again.
+const (
+	maxWatched = 200
+	watchPause = 2 * time.Millisecond
+)
+
+// watch reads restless suspects on the source until the returned function is
+// called, which hands them what was seen. It must not run beside observe.
+func (b *lineup) watch(ctx context.Context) (end func()) {
+	var restless []*Suspect
+	for _, s := range b.open {
+		if s.Restless() && len(restless) < maxWatched {
+			restless = append(restless, s)
+		}
+	}
+	if len(restless) == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var seen [][]hashing.State
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for ctx.Err() == nil {
+			began := time.Now()
+			states, err := b.Look(ctx, postgres.Source, keysOf(restless))
+			if err != nil {
+				return // the next reading that matters meets it, too
+			}
+			seen = append(seen, states)
+			_ = wait(ctx, max(watchPause, time.Since(began))) // at most half the time is spent in reading
+		}
+	})
+	return func() {
+		cancel()
+		watching.Wait()
+		for _, states := range seen {
+			for i, s := range restless {
+				s.Witness(states[i])
+			}
+		}
+	}
 }
 
 func keysOf(suspects []*Suspect) [][]string {

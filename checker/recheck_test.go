@@ -219,7 +219,7 @@ func TestRecheckLosesNoSuspect(t *testing.T) {
 		var confirmed, unsettled []*checker.Suspect
 		var err error
 		synctest.Test(t, func(*testing.T) { // the pauses take no time
-			confirmed, unsettled, err = checker.Recheck(context.Background(), keys, 5*time.Second, c.look)
+			confirmed, unsettled, err = checker.Recheck{Look: c.look, Settle: 5 * time.Second}.Run(context.Background(), keys)
 		})
 		if failed := errors.Is(err, errLook); err != nil && !failed || failed != (c.round == c.failAt && c.failAt >= 0 && len(unsettled) > 0) {
 			rt.Fatalf("reading %d of %d failed, err = %v", c.failAt, c.round, err)
@@ -265,7 +265,7 @@ func TestRecheckStopsWhenCancelled(t *testing.T) {
 			}
 			return c.look(ctx, side, keys)
 		}
-		confirmed, unsettled, err := checker.Recheck(ctx, [][]string{{"1"}, {"2"}}, time.Minute, look)
+		confirmed, unsettled, err := checker.Recheck{Look: look, Settle: time.Minute}.Run(ctx, [][]string{{"1"}, {"2"}})
 		if !errors.Is(err, context.Canceled) || len(confirmed) != 1 || len(unsettled) != 1 {
 			t.Errorf("got %d confirmed, %d unsettled, err %v; want one of each and context.Canceled", len(confirmed), len(unsettled), err)
 		}

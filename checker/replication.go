@@ -1,5 +1,12 @@
 package checker
 
+import (
+	"slices"
+	"strings"
+
+	"github.com/pgparity/pgparity/fence"
+)
+
 // Replication is what replicates the pair, and how it stood.
 type Replication struct {
 	// Kind is the fence's: logical, physical, heartbeat, pglogical, bucardo or
@@ -32,4 +39,37 @@ type StreamState struct {
 type Unsettled struct {
 	Key map[string]string `json:"key"` // as a finding's
 	Why string            `json:"why"`
+}
+
+func replicationOf(d *fence.Detection, f fence.Fence, o Options) *Replication {
+	res := &Replication{Kind: string(fence.KindStill), BothWays: len(d.Reverse) > 0}
+	if f == fence.Still() {
+		res.Evidence = append(res.Evidence, d.Others...)
+		return res
+	}
+	if len(o.Heartbeats) > 0 && (o.Replication == fence.KindHeartbeat || o.Replication == fence.Auto || o.Replication == "") {
+		res.Kind = string(fence.KindHeartbeat)
+		res.Evidence = append(res.Evidence, "a heartbeat was named")
+		return res
+	}
+	var kinds []string
+	for _, found := range d.Forward {
+		if !slices.Contains(kinds, string(found.Kind)) {
+			kinds = append(kinds, string(found.Kind))
+		}
+		res.Evidence = append(res.Evidence, found.Evidence...)
+	}
+	for _, found := range d.Reverse {
+		res.Evidence = append(res.Evidence, found.Evidence...)
+	}
+	res.Kind = strings.Join(kinds, " + ")
+	return res
+}
+
+func stateOf(s fence.Stream) StreamState {
+	state := StreamState{Kind: string(s.Kind), Name: s.Name, Slot: s.Slot, LagBytes: s.Lag, Worker: s.Worker}
+	if s.Confirmed != 0 {
+		state.Confirmed = s.Confirmed.String()
+	}
+	return state
 }

@@ -14,6 +14,7 @@ type rowSet struct {
 	parts int              // of a key
 	bytes int
 	limit int64 // of rows; 0 for none, of bytes neither
+	many  bool  // several rows may have one key
 }
 
 func newRowSet(limit int64) *rowSet { return &rowSet{rows: map[string]int64{}, limit: limit} }
@@ -27,11 +28,25 @@ func (s *rowSet) add(row hashing.Row) error {
 	return s.put(joinKey(row.Key), row.Hash)
 }
 
+// take is add, of a row without a key as well: it goes by its hash.
+func (s *rowSet) take(row hashing.Row) error {
+	if len(row.Key) == 0 {
+		s.parts = 1
+		return s.put(hashing.HashKey(row.Hash), row.Hash)
+	}
+	return s.add(row)
+}
+
 func (s *rowSet) put(key string, hash int64) error {
 	n := len(s.rows)
+	before := s.rows[key]
 	s.rows[key] = hash
 	if len(s.rows) == n {
-		return hashing.ErrKeyTwice
+		if !s.many {
+			return hashing.ErrKeyTwice
+		}
+		s.rows[key] = 31*before + hash // not what one of them would be
+		return nil
 	}
 	s.bytes += len(key)
 	if n > 0 && s.limit > 0 && (s.bytes > batchBytes || int64(n) >= s.limit) {
@@ -46,12 +61,26 @@ func (s *rowSet) merge(o *rowSet) error {
 		s.rows, s.bytes = o.rows, o.bytes // as they are
 		return nil
 	}
+	// What is there twice in two snapshots is a row that moved between them: a
+	// suspect, and no damaged index.
+	s.many = true
 	for key, hash := range o.rows {
 		if err := s.put(key, hash); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// without lists the keys, but for those in seen.
+func (s *rowSet) without(seen map[string]bool) [][]string {
+	var keys [][]string
+	for k := range s.rows {
+		if !seen[k] {
+			keys = append(keys, splitKey(k, s.parts))
+		}
+	}
+	return keys
 }
 
 // differing lists the keys on which two sets do not agree. It empties other.

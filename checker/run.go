@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
@@ -56,6 +57,15 @@ type Options struct {
 	// Resume is a file for the run's checkpoints; where it holds those of a run
 	// that ended early, this one goes on from them. "" keeps none.
 	Resume string
+	// Replication is what carries changes from the source to the target; "" is
+	// fence.Auto, which looks for it.
+	Replication fence.Kind
+	// Heartbeats are the markers of a tool that is waited for by them.
+	Heartbeats []fence.Heartbeat
+	// SourcePrimary is the primary of a source that is a standby, TargetPrimary
+	// that of a target: nil where the side is none, or it isn't known. They stay
+	// the caller's, as the sides do.
+	SourcePrimary, TargetPrimary *postgres.DB
 	// OnEvent receives the run's events, one at a time; nil for none.
 	OnEvent func(Event)
 
@@ -78,6 +88,8 @@ type run struct {
 	result         *Result
 	keys           *keyMask
 	guard          *guard
+	moving         *moving // nil where nothing replicates
+	again          []sampler.Unit // put off, since the replication stood still
 	sizes          sizes
 	stop           context.CancelCauseFunc
 	journal        *journal  // nil keeps no checkpoints
@@ -163,6 +175,7 @@ func (r *run) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer r.endMoving(ctx)
 	if r.o.has("sequences") {
 		r.checkSequences(ctx)
 	}
@@ -183,9 +196,15 @@ func (r *run) compare(ctx context.Context) error {
 	probes, rest := probesFirst(r.units(sampler.CheckContent))
 	r.work(ctx, probes)
 	r.work(ctx, rest)
+	again := r.again
+	r.again = nil
+	r.work(ctx, again)
+	r.work(ctx, r.units(sampler.CheckClosing))
 	r.showValues(ctx)
 	r.checkCatalogs(ctx)
-	r.noteWrites(r.began, r.writes(ctx))
+	if r.moving == nil {
+		r.noteWrites(r.began, r.writes(ctx))
+	}
 	return nil
 }
 
@@ -207,6 +226,14 @@ func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
 		r.note("the source's WAL position cannot be read: " + err.Error())
 	case err != nil:
 		return nil, err
+	}
+	if err := r.detect(ctx); err != nil {
+		return nil, err
+	}
+	if r.moving != nil {
+		if err := r.begin(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var agree *hashing.Agreement
 	err = postgres.Again(ctx, func() (err error) {

@@ -26,23 +26,61 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 		}
 		return r.look(ctx, tr, r.db(side), keys)
 	}
-	batch := r.sizes.look
+	batch, c := r.sizes.look, Recheck{Look: look, Settle: r.o.Settle, Held: r.guard.heldFor}
+	if tr.fences != nil { // each round waits for them
+		c.Fences, c.BothRest = tr.fences, r.result.Replication.BothWays || !tr.digest.Keyed()
+		batch = r.sizes.crowd
+	}
 	if !tr.digest.Keyed() { // each reading reads the whole table
 		batch = int(r.sizes.batch)
 	}
 	for bite := range bites(keys, batch) {
-		confirmed, unsettled, err := Recheck(ctx, bite, r.o.Settle, look)
-		for _, s := range confirmed {
-			r.addFinding(tr, of(s.Key), s)
-		}
-		for _, s := range unsettled {
-			of(s.Key).Unsettled++
-		}
-		if err != nil {
+		if err := r.settleBite(ctx, tr, bite, c, of); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// patientRounds is how many rounds a row of a moving table has before it is kept
+// for the end.
+const patientRounds = 2
+
+func (r *run) settleBite(ctx context.Context, tr *tableRun, keys [][]string, c Recheck, of func(key []string) *Outcome) error {
+	aside := c.Fences != nil && of(keys[0]).Unit.Check == sampler.CheckContent && tr.hot.room()
+	if aside {
+		c.Rounds = patientRounds
+	}
+	confirmed, open, err := c.Run(ctx, keys)
+	for _, s := range confirmed {
+		if tr.doubt != "" {
+			s.why = "it differs, and that may be meant: " + tr.doubt
+			r.addUnsettled(tr, of(s.Key), s)
+			continue
+		}
+		r.addFinding(tr, of(s.Key), s)
+	}
+	if aside && err == nil {
+		tr.hot.put(open)
+		for _, s := range open {
+			of(s.Key).PutOff++
+		}
+		return nil
+	}
+	for _, s := range open {
+		r.addUnsettled(tr, of(s.Key), s)
+	}
+	return err
+}
+
+// addUnsettled counts a suspect that was neither cleared nor confirmed.
+func (r *run) addUnsettled(tr *tableRun, out *Outcome, s *Suspect) {
+	if out.Unsettled++; len(out.UnsettledRows) < r.o.MaxDiffs {
+		out.UnsettledRows = append(out.UnsettledRows, Unsettled{Key: tr.keyMap(s.Key), Why: s.unsettled()})
+	}
+	if out.unsettledWhy == "" {
+		out.unsettledWhy = s.unsettled()
+	}
 }
 
 // look reads rows of one side by key. A key that the side's type cannot even
@@ -50,6 +88,14 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 // refuse the statement: such a row is not there. Which key it is, halving tells;
 // it also makes shorter what takes too long.
 func (r *run) look(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]string) ([]hashing.State, error) {
+	if n := r.sizes.look; len(keys) > n {
+		first, err := r.look(ctx, tr, db, keys[:n])
+		if err != nil {
+			return nil, err
+		}
+		rest, err := r.look(ctx, tr, db, keys[n:])
+		return append(first, rest...), err
+	}
 	states, err := r.lookAtOnce(ctx, tr, db, keys, r.read)
 	timedOut := postgres.TimedOut(err) && r.o.Budget > 0 && ctx.Err() == nil
 	switch {
@@ -86,15 +132,15 @@ func (r *run) lookCopies(ctx context.Context, tr *tableRun, db *postgres.DB, u s
 	for i, k := range keys {
 		hashes[i] = k[0]
 	}
-	total := map[string]int64{}
+	total := map[string]hashing.Copies{}
 	var mu sync.Mutex
 	err := r.readWhole(ctx, tr, db, u, []piece{r.whole(tr, u, db)}, "", pass{op: "copies", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
-		part, err := tr.digest.Copies(ctx, s, p.scope(tr, db), hashes)
+		part, err := tr.digest.ReadCopies(ctx, s, p.scope(tr, db), hashes, tr.fences != nil)
 		return func() error {
 			mu.Lock()
 			defer mu.Unlock()
 			for h, n := range part {
-				total[h] += n
+				total[h] = total[h].Plus(n)
 			}
 			return nil
 		}, err
@@ -104,10 +150,13 @@ func (r *run) lookCopies(ctx context.Context, tr *tableRun, db *postgres.DB, u s
 	}
 	states := make([]hashing.State, len(keys))
 	for i, k := range keys {
-		states[i] = hashing.CopiesState(k, total[k[0]])
+		states[i] = total[k[0]].State(k)
 	}
 	return states, nil
 }
+
+// maxClaimed bounds the findings of a unit that are remembered by key.
+const maxClaimed = 100_000
 
 // addFinding counts a confirmed suspect, unless its row was found before:
 // by the last check, or under the other side's spelling of the key.
@@ -119,7 +168,8 @@ func (r *run) addFinding(tr *tableRun, out *Outcome, s *Suspect) {
 		key = s.target.Key
 	}
 	twoSpellings := s.source.Present && s.target.Present && joinKey(s.source.Key) != joinKey(s.target.Key)
-	quick := out.Unit.Check == sampler.CheckLast || out.Unit.Check == sampler.CheckSample
+	// Rows of a moving table may come up again when it is closed.
+	quick := out.Unit.Check == sampler.CheckLast || out.Unit.Check == sampler.CheckSample || r.moving != nil && out.Total < maxClaimed
 	if !r.claim(tr, joinKey(key), twoSpellings || quick) {
 		return
 	}

@@ -20,11 +20,15 @@ type Outcome struct {
 	Total          int64        // all distinct rows found to differ, not found before
 	Confirmed      int64        // all rows found to differ, found before or not
 	Unsettled      int64        // suspects that no reading settled
+	UnsettledRows  []Unsettled  // the first ones, up to Options.MaxDiffs
+	PutOff         int64        // suspects that were kept for the table's closing
 	Sample         *TableSample // what the sample check drew
 	Err            string       // why not compared
 
 	claimed  []string // rows that no later unit is to count again
 	restored bool     // an earlier run compared it
+
+	unsettledWhy string // of the first
 }
 
 var errStale = errors.New("the unit was planned for other columns or forms: plan again")
@@ -37,8 +41,16 @@ func (r *run) Do(ctx context.Context, u sampler.Unit) (Outcome, error) {
 	if tr == nil || tr.digest.Fingerprint() != u.Fingerprint {
 		return Outcome{}, errStale
 	}
+	if tr.barred != nil {
+		return Outcome{}, tr.barred
+	}
 	switch u.Check {
+	case sampler.CheckClosing:
+		return r.doClosing(ctx, tr, u)
 	case sampler.CheckCounts:
+		if tr.fences != nil {
+			return r.doMovingCounts(ctx, tr, u)
+		}
 		return r.doCounts(ctx, tr, u)
 	case sampler.CheckLast:
 		return r.doLast(ctx, tr, u)
@@ -58,33 +70,50 @@ func index(side postgres.Side) int {
 }
 
 func (r *run) doCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	var counts [2]hashing.Sum
+	var counts [2]int64
 	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
-		counts[index(db.Side())], err = r.addUp(ctx, tr, db, u, "count", func(ctx context.Context, s *postgres.Session, p piece) (sum hashing.Sum, err error) {
-			scope := p.scope(tr, db)
-			err = s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + scope.Clause(), Args: scope.Args}, func(row postgres.Row) error {
-				sum = hashing.Sum{Rows: row.Int(0), Hash: "0"}
-				return nil
-			})
-			return sum, err
-		})
+		counts[index(db.Side())], err = r.count(ctx, tr, u, db)
 		return err
 	})
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Unit: u, Compared: true, Source: counts[0].Rows, Target: counts[1].Rows}, nil
+	return Outcome{Unit: u, Compared: true, Source: counts[0], Target: counts[1]}, nil
+}
+
+// count counts the rows of a unit on one side.
+func (r *run) count(ctx context.Context, tr *tableRun, u sampler.Unit, db *postgres.DB) (int64, error) {
+	sum, err := r.addUp(ctx, tr, db, u, "count", func(ctx context.Context, s *postgres.Session, p piece) (sum hashing.Sum, err error) {
+		scope := p.scope(tr, db)
+		err = s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + scope.Clause(), Args: scope.Args}, func(row postgres.Row) error {
+			sum = hashing.Sum{Rows: row.Int(0), Hash: "0"}
+			return nil
+		})
+		return sum, err
+	})
+	return sum.Rows, err
 }
 
 // resums is how often a unit whose digests differ, though no row of it does,
 // is read again before it is given up as moving.
 const resums = 3
 
+// maxRewrites is how often a unit is read again because the table was rewritten
+// (VACUUM FULL, CLUSTER, TRUNCATE) while it was read.
+const maxRewrites = 5
+
 func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	out := Outcome{Unit: u}
-	for range resums {
+	rewrites := 0
+	for try := 0; try < resums; try++ {
 		equal, err := r.compareOnce(ctx, tr, u, &out)
-		if err != nil || equal || out.Confirmed > 0 || out.Unsettled > 0 {
+		if errors.Is(err, errRewritten) && rewrites < maxRewrites && out.Confirmed == 0 {
+			rewrites++
+			try--
+			continue
+		}
+		// Of a moving pair the rows that were compared are the proof.
+		if err != nil || equal || out.Confirmed > 0 || out.Unsettled > 0 || r.moving != nil {
 			return out, err
 		}
 		// Every suspect was cleared, yet the digests differed: only equal
@@ -98,7 +127,7 @@ func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outc
 // most likely differs as well, and one that doesn't costs little more.
 func (r *run) compareOnce(ctx context.Context, tr *tableRun, u sampler.Unit, out *Outcome) (equal bool, err error) {
 	found := func(suspects [][]string) error { return r.settle(ctx, tr, suspects, out) }
-	if tr.differs.Load() && tr.steppable(u) {
+	if r.moving == nil && tr.differs.Load() && tr.steppable(u) {
 		return r.compareSteps(ctx, tr, u, out, found)
 	}
 	sums, err := r.sums(ctx, tr, u)
@@ -109,11 +138,31 @@ func (r *run) compareOnce(ctx context.Context, tr *tableRun, u sampler.Unit, out
 	if sums[0] == sums[1] {
 		return true, nil
 	}
+	if r.moving != nil {
+		if equal, err := r.readBehind(ctx, tr, u, out); err != nil || equal {
+			return equal, err
+		}
+	}
 	if tr.steppable(u) && max(sums[0].Rows, sums[1].Rows) > r.sizes.few {
 		_, err := r.compareSteps(ctx, tr, u, out, found)
 		return false, err
 	}
 	return false, r.drill(ctx, tr, u, area{rows: max(sums[0].Rows, sums[1].Rows)}, found)
+}
+
+// readBehind waits until the target has got what the source shows, and reads a
+// unit that cannot be read in steps once more: of most tables no row is
+// written at a given moment, and then all is equal.
+func (r *run) readBehind(ctx context.Context, tr *tableRun, u sampler.Unit, out *Outcome) (equal bool, err error) {
+	if err := tr.fences.Forward(ctx); err != nil || tr.steppable(u) {
+		return false, err
+	}
+	sums, err := r.sums(ctx, tr, u)
+	if err != nil {
+		return false, err
+	}
+	out.Source, out.Target = sums[0].Rows, sums[1].Rows
+	return sums[0] == sums[1], nil
 }
 
 // steppable tells whether a unit can be read in steps of its key's leading

@@ -224,11 +224,44 @@ func (d *Digest) wanted(side postgres.Side, keys [][]string) postgres.Scope {
 	}
 }
 
-// Copies counts the rows of a scope that have each of the given hashes, as
-// Row.Key prints them. Counts of disjoint scopes add up; CopiesState makes a
-// reading of the sum.
-func (d *Digest) Copies(ctx context.Context, s *postgres.Session, scope postgres.Scope, hashes []string) (map[string]int64, error) {
-	copies, wanted := map[string]int64{}, make(map[int64]string, len(hashes))
+// Copies are the rows without a key that have one hash.
+type Copies struct {
+	Rows int64
+	// Writers and Squares are the sums of the transactions that wrote them, and of
+	// their squares, which tell whether they are the same row versions; "" where
+	// that was not asked for.
+	Writers, Squares string
+}
+
+// Plus is two disjoint sets of copies together.
+func (c Copies) Plus(o Copies) Copies {
+	return Copies{Rows: c.Rows + o.Rows, Writers: addText(c.Writers, o.Writers), Squares: addText(c.Squares, o.Squares)}
+}
+
+func addText(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	var x, y big.Int
+	x.SetString(a, 10) // a server printed both
+	y.SetString(b, 10)
+	return x.Add(&x, &y).String()
+}
+
+// State is the reading of a row without a key.
+func (c Copies) State(key []string) State {
+	if c.Rows == 0 {
+		return State{}
+	}
+	return State{Present: true, Version: fmt.Sprint(c.Rows, " ", c.Writers, " ", c.Squares), Key: key, Hashes: []int64{c.Rows}}
+}
+
+// ReadCopies reads the rows of a scope that have one of the given hashes, as
+// Row.Key prints them, by hash. Those of disjoint scopes add up. With versions
+// it tells row versions apart; the relation has to have xmin then, and
+// the way must not be Stream.
+func (d *Digest) ReadCopies(ctx context.Context, s *postgres.Session, scope postgres.Scope, hashes []string, versions bool) (map[string]Copies, error) {
+	copies, wanted := map[string]Copies{}, make(map[int64]string, len(hashes))
 	only := make([]string, len(hashes))
 	for i, k := range hashes {
 		h, err := strconv.ParseUint(k, 16, 64)
@@ -241,26 +274,27 @@ func (d *Digest) Copies(ctx context.Context, s *postgres.Session, scope postgres
 	if d.Way == Stream {
 		return copies, d.streamRows(ctx, s, scope, All, func(row Row) error {
 			if k, ok := wanted[row.Hash]; ok {
-				copies[k]++
+				copies[k] = copies[k].Plus(Copies{Rows: 1})
 			}
 			return nil
 		})
 	}
 	// A subselect is hashed on every version, a long list only since 14.
 	narrow := scope.And(fmt.Sprintf("%s IN (SELECT pg_catalog.unnest($%d::pg_catalog.int8[]))", d.rowSQL(), len(scope.Args)+1), "{"+strings.Join(only, ",")+"}")
-	st := postgres.Statement{SQL: "SELECT " + d.rowSQL() + ", count(*)\n" + narrow.Clause() + "\nGROUP BY 1", Args: narrow.Args}
+	writers := ""
+	if versions {
+		const writer = "t.xmin::pg_catalog.text::pg_catalog.numeric"
+		writers = ", sum(" + writer + "), sum(" + writer + " OPERATOR(pg_catalog.*) " + writer + ")"
+	}
+	st := postgres.Statement{SQL: "SELECT " + d.rowSQL() + ", count(*)" + writers + "\n" + narrow.Clause() + "\nGROUP BY 1", Args: narrow.Args}
 	return copies, s.Each(ctx, st, func(r postgres.Row) error {
-		copies[HashKey(r.Int(0))] = r.Int(1)
+		c := Copies{Rows: r.Int(1)}
+		if versions {
+			c.Writers, c.Squares = r.Text(2), r.Text(3)
+		}
+		copies[HashKey(r.Int(0))] = c
 		return nil
 	})
-}
-
-// CopiesState is the reading of a row without a key that is there n times.
-func CopiesState(key []string, n int64) State {
-	if n == 0 {
-		return State{}
-	}
-	return State{Present: true, Version: strconv.FormatInt(n, 10), Key: key, Hashes: []int64{n}}
 }
 
 func parseInts(b []byte) ([]int64, error) {

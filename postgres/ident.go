@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -57,4 +58,13 @@ type Bins struct {
 func (b Bins) Of(s Scope) Scope {
 	narrow := s.And(b.In, b.Args...)
 	return Scope{From: b.List + " CROSS JOIN " + narrow.From, Where: narrow.Where, Args: narrow.Args}
+}
+
+// Young narrows a scope to the rows that a transaction from horizon on has
+// written: a number as pg_current_snapshot prints it. The relation must have
+// xmin. VACUUM changes no answer: a frozen row shows the xmin it had.
+func Young(s Scope, horizon string) Scope {
+	n := len(s.Args) + 1
+	return s.And(fmt.Sprintf("pg_catalog.age(t.xmin) OPERATOR(pg_catalog.>=) 0 AND pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) "+
+		"(SELECT pg_catalog.age(($%d::pg_catalog.int8 OPERATOR(pg_catalog.%%) 4294967296)::pg_catalog.text::pg_catalog.xid))", n), horizon)
 }

@@ -11,6 +11,9 @@ const (
 	CheckLast    Check = "last"
 	CheckSample  Check = "sample"
 	CheckContent Check = "ranges" // the whole content, by whatever plan the table has
+	// CheckClosing ends the content of a table that was written to meanwhile: the
+	// rows that are younger than the run.
+	CheckClosing Check = "closing"
 )
 
 // Unit is one piece of work: plain data, so that it can be stored, resumed

@@ -1,0 +1,155 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/pgparity/pgparity/hashing"
+	"github.com/pgparity/pgparity/postgres"
+	"github.com/pgparity/pgparity/sampler"
+)
+
+// hotRows are the suspects of a moving table that did not settle at once. They
+// are looked at again in the end, so that the others don't wait for them.
+type hotRows struct {
+	mu   sync.Mutex
+	keys map[string][]string // by joinKey
+}
+
+// maxHot bounds the rows that are kept for the end; others settle where they
+// were found, however long that takes.
+const maxHot = 20_000
+
+func (h *hotRows) room() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.keys) < maxHot
+}
+
+func (h *hotRows) put(suspects []*Suspect) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.keys == nil {
+		h.keys = map[string][]string{}
+	}
+	for _, s := range suspects {
+		h.keys[joinKey(s.Key)] = s.Key
+	}
+}
+
+func (h *hotRows) take() [][]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	keys := make([][]string, 0, len(h.keys))
+	for _, k := range h.keys {
+		keys = append(keys, k)
+	}
+	h.keys = nil
+	return keys
+}
+
+// doClosing is the end of a moving table's content: the rows that did not settle
+// at once, and all that were written since the run began. It reads those in one
+// snapshot where they can be read within the budget and held in memory.
+//
+// Otherwise it reads ranges of the key, one after the other. A row that is
+// updated stays in its range, so it is found all the same; one that gets another key
+// meanwhile is, by its key, a row that was deleted and one that is new.
+// A table without a key is read in one statement, however long that takes: its
+// rows have no place that an update would leave them.
+func (r *run) doClosing(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
+	out := Outcome{Unit: u}
+	seen := map[string]bool{}
+	found := func(keys [][]string) error { return r.settle(ctx, tr, keys, &out) }
+	if hot := tr.hot.take(); len(hot) > 0 {
+		for _, k := range hot {
+			seen[joinKey(k)] = true
+		}
+		if err := found(hot); err != nil {
+			return out, err
+		}
+	}
+	read := r.read
+	if !tr.digest.Keyed() {
+		read = r.readAtLength
+	}
+	young, err := r.youngAtOnce(ctx, tr, read)
+	switch {
+	case err == nil:
+		err = found(young.without(seen))
+	case tr.digest.Keyed() && (postgres.TimedOut(err) && ctx.Err() == nil || errors.Is(err, errBatchFull)):
+		err = r.youngByKey(ctx, tr, u, func(s *rowSet) error { return found(s.without(seen)) })
+	}
+	out.Compared = err == nil
+	return out, err
+}
+
+// youngAtOnce reads which rows of the source were written since the run began.
+func (r *run) youngAtOnce(ctx context.Context, tr *tableRun, read readFunc) (*rowSet, error) {
+	var young *rowSet
+	err := r.readAgain(ctx, r.source, "closing "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
+		young = newRowSet(2 * r.sizes.batch)
+		young.many = !tr.digest.Keyed()
+		return tr.digest.Rows(ctx, s, postgres.Young(tr.table.Scope(postgres.Source), r.moving.horizon), hashing.All, young.take)
+	}, read)
+	return young, err
+}
+
+// youngByKey is youngAtOnce in ranges of the key.
+func (r *run) youngByKey(ctx context.Context, tr *tableRun, u sampler.Unit, found func(*rowSet) error) error {
+	all := keyRange{rows: max(tr.plan.Rows, 1)}
+	var settling sync.Mutex // one batch at a time: they are held in memory
+	return r.readPieces(ctx, tr, r.source, u, all, pass{op: "young", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+		limit := 2 * r.sizes.batch
+		if p.size() <= 1 {
+			limit = 0
+		}
+		young := newRowSet(limit)
+		err := tr.digest.Rows(ctx, s, postgres.Young(p.scope(tr, r.source), r.moving.horizon), hashing.All, young.take)
+		if errors.Is(err, errBatchFull) {
+			err = errTooLarge
+		}
+		return func() error {
+			settling.Lock()
+			defer settling.Unlock()
+			return found(young)
+		}, err
+	}})
+}
+
+// confirmTries is how often a count of a moving table is tried.
+const confirmTries = 5
+
+// doMovingCounts counts a moving table: the source, and behind the fence the
+// target, and the source again. Equal counts are a match; others prove nothing
+// while rows come and go.
+func (r *run) doMovingCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
+	var source, target int64
+	for range confirmTries {
+		before, err := r.count(ctx, tr, u, r.source)
+		if err == nil {
+			err = tr.fences.Forward(ctx)
+		}
+		if err == nil {
+			target, err = r.count(ctx, tr, u, r.target)
+		}
+		if err == nil {
+			err = tr.fences.Covered(ctx)
+		}
+		if err == nil {
+			err = tr.fences.Back(ctx)
+		}
+		if err != nil {
+			return Outcome{}, err
+		}
+		if source, err = r.count(ctx, tr, u, r.source); err != nil {
+			return Outcome{}, err
+		}
+		if target == before || target == source {
+			return Outcome{Unit: u, Compared: true, Source: target, Target: target}, nil
+		}
+	}
+	return Outcome{}, fmt.Errorf("counted %d times while rows came and went: the source had %d at last, the target %d; only its content can tell (--checks ranges)", confirmTries, source, target)
+}

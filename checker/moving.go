@@ -1,0 +1,287 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/postgres"
+	"github.com/pgparity/pgparity/sampler"
+)
+
+// How a pair is judged while replication runs:
+//
+//  1. H0 is the oldest transaction that the source does not see yet, X0 its
+//     insert position, read in this order. Then the target is waited for until it
+//     has applied X0 (begin). The run's verdict speaks of X0.
+//  2. All content is read, both sides at about the same time, each statement in a
+//     snapshot of its own. A row that no transaction from H0 on has written is the
+//     same in each of the source's snapshots, and, if it is not damaged, in each of
+//     the target's; it stays in its place, too, as long as the heap's files are
+//     the same. So it is read once on each side, and where digests are equal, it is.
+//  3. Where they differ, rows are compared by key. Each that differs is a suspect,
+//     and rechecked between fences (Recheck). Suspects that move on are kept for
+//     step 4, so that they don't keep the others waiting.
+//  4. Rows that were written from H0 on may have been read twice or not at all:
+//     moved by an UPDATE behind a sweep, or from one range of the key to
+//     another. So in the end all of them are suspects (doClosing), and are
+//     rechecked as long as the time to settle lets them.
+//
+// Every row that the source showed at X0, and that was not deleted since, was then
+// read on the target after X0 was applied, and was equal, or is a finding, or is
+// unsettled, which leaves its table unproven. What replication does not carry at
+// one time of the run (Covered) is unproven, whatever was read.
+
+// moving is what a run knows of the replication; nil in a run of a pair at rest.
+type moving struct {
+	detected *fence.Detection
+	forward  fence.Fence
+	horizon  string                 // H0
+	stuck    *fence.Stalled         // why the target never got X0, nil where it did
+	covers   map[string]fence.Cover // by table, when the run began
+
+	mu      sync.Mutex
+	stalled bool            // the fence was not passed the last time
+	later   map[string]bool // units that were put off once because of it
+}
+
+// laterPatience is how long a fence is waited for that was not passed the last
+// time: long enough to see that it goes on.
+const laterPatience = 2 * time.Second
+
+// detect finds what replicates the pair. What it is not clear about is the
+// operator's to say.
+func (r *run) detect(ctx context.Context) error {
+	d, err := fence.Detect(ctx, fence.Options{Source: r.source, Target: r.target, SourcePrimary: r.o.SourcePrimary, TargetPrimary: r.o.TargetPrimary,
+		Kind: r.o.Replication, Heartbeats: r.o.Heartbeats})
+	if err != nil {
+		return err
+	}
+	f, err := d.Fence()
+	if err != nil {
+		return &OperatorError{fmt.Errorf("replication: %w", err)}
+	}
+	r.result.Replication = replicationOf(d, f, r.o)
+	if f != fence.Still() {
+		r.moving = &moving{detected: d, forward: f, covers: map[string]fence.Cover{}, later: map[string]bool{}}
+	}
+	return nil
+}
+
+// begin is step 1. That the fence is not passed is kept for the tables' results.
+func (r *run) begin(ctx context.Context) error {
+	m := r.moving
+	snapshot, err := r.source.Transactions(ctx)
+	if err != nil {
+		return err
+	}
+	m.horizon, _, _ = strings.Cut(snapshot, ":")
+	// The heartbeat's mark has no position of its own: what was visible at this
+	// one is visible to whatever the mark is taken from.
+	if r.result.AsOfLSN, err = r.source.Position(ctx); err != nil && !postgres.Refused(err) {
+		return err
+	}
+	mark, err := m.forward.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	if mark.LSN != 0 {
+		r.result.AsOfLSN = mark.LSN.String()
+	}
+	err = r.await(ctx, m.forward, mark, r.o.Settle)
+	if errors.As(err, &m.stuck) {
+		return nil
+	}
+	return err
+}
+
+// cover reads how the replication carries each table when the run begins. One
+// that it does not carry is barred: nothing of it will be read.
+func (r *run) cover(ctx context.Context) error {
+	m := r.moving
+	if m == nil {
+		return nil
+	}
+	health, err := r.health(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, tr := range r.tables {
+		if tr.digest != nil {
+			names = append(names, tr.table.Target.Quoted)
+		}
+	}
+	all, err := m.forward.Cover(ctx, names)
+	if err != nil && m.stuck == nil {
+		return err
+	}
+	for _, tr := range r.tables {
+		if tr.digest == nil {
+			continue
+		}
+		if tr.fences, err = r.fencesOf(tr); err != nil {
+			return &OperatorError{fmt.Errorf("replication: %w", err)}
+		}
+		tr.result.AsOfLSN = r.result.AsOfLSN
+		tr.doubt = doubt(health, tr.table.Source.Quoted)
+		c := all.Of(tr.table.Target.Quoted)
+		m.covers[tr.table.Name] = c
+		switch {
+		case m.stuck != nil:
+			tr.barred = m.stuck
+		case len(c.Gaps) > 0:
+			tr.barred = gapError(c.Gaps[0])
+		}
+	}
+	return nil
+}
+
+// gapError says why a table is not carried.
+func gapError(g postgres.TableState) error {
+	name := ""
+	if g.Leaf != g.Table {
+		name = g.Leaf + " "
+	}
+	if g.Subscription == "" {
+		return fmt.Errorf("the replication does not carry it: %sis %s; add it, exclude it, or compare while nothing moves (--replication still)", name, g.Phase())
+	}
+	return fmt.Errorf("the replication does not carry it yet: %s%s in subscription %q; wait, or look into the target's log", name, g.Phase(), g.Subscription)
+}
+
+// doubt says why absences of a table's rows may be meant, "" where they are not.
+func doubt(h fence.Health, table string) string {
+	for _, t := range h.Troubles {
+		if t.Kind != fence.Partial {
+			continue
+		}
+		if len(t.Tables) == 0 {
+			return t.Sentence
+		}
+		for _, state := range t.Tables {
+			if state.Table == table {
+				return t.Sentence
+			}
+		}
+	}
+	return ""
+}
+
+// health looks at the replication and keeps what it says for the report.
+func (r *run) health(ctx context.Context) (fence.Health, error) {
+	health, err := r.moving.forward.Health(ctx)
+	if err != nil {
+		return health, err
+	}
+	res := r.result.Replication
+	res.Streams = nil
+	for _, s := range health.Streams {
+		res.Streams = append(res.Streams, stateOf(s))
+	}
+	for _, t := range health.Troubles {
+		if text := fmt.Sprintf("%s: %s", t.Side, t.Sentence); t.Kind != fence.Behind && !slices.Contains(res.Troubles, text) {
+			res.Troubles = append(res.Troubles, text)
+		}
+	}
+	return health, nil
+}
+
+// endMoving looks once more, for the report.
+func (r *run) endMoving(ctx context.Context) {
+	if r.moving == nil || ctx.Err() != nil {
+		return
+	}
+	if _, err := r.health(ctx); err != nil {
+		r.note("how the replication stood at the end of the run is not known: " + err.Error())
+	}
+}
+
+// await waits for a fence as long as patience lets it; less where the last one
+// was not passed.
+func (r *run) await(ctx context.Context, f fence.Fence, mark fence.Mark, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, max(patience, leastWait))
+	defer cancel()
+	err := f.Wait(ctx, mark)
+	var stalled *fence.Stalled
+	m := r.moving
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stalled = errors.As(err, &stalled)
+	return err
+}
+
+// patience is how long a fence may be waited for now.
+func (r *run) patience() time.Duration {
+	r.moving.mu.Lock()
+	defer r.moving.mu.Unlock()
+	if r.moving.stalled {
+		return min(laterPatience, r.o.Settle)
+	}
+	return r.o.Settle
+}
+
+// arrive waits until the target has got what the source shows now.
+func (r *run) arrive(ctx context.Context) error {
+	mark, err := r.moving.forward.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	return r.await(ctx, r.moving.forward, mark, r.patience())
+}
+
+// putOff tells whether a unit is to be done once more later, since the
+// replication stood still.
+func (r *run) putOff(u sampler.Unit, err error) bool {
+	var stalled *fence.Stalled
+	if r.moving == nil || !errors.As(err, &stalled) {
+		return false
+	}
+	r.moving.mu.Lock()
+	defer r.moving.mu.Unlock()
+	if r.moving.later[u.ID()] {
+		return false
+	}
+	r.moving.later[u.ID()] = true
+	return true
+}
+
+// tableFences are the fences between the readings of one table.
+type tableFences struct {
+	run  *run
+	tr   *tableRun
+	back fence.Fence
+}
+
+func (r *run) fencesOf(tr *tableRun) (*tableFences, error) {
+	back, err := r.moving.detected.Barrier([]string{tr.table.Source.Quoted})
+	return &tableFences{r, tr, back}, err
+}
+
+// Forward waits until the target has got what the source shows now.
+func (f *tableFences) Forward(ctx context.Context) error { return f.run.arrive(ctx) }
+
+// Back waits until the source shows what the target has got.
+func (f *tableFences) Back(ctx context.Context) error {
+	mark, err := f.back.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	return f.back.Wait(ctx, mark)
+}
+
+// Covered compares how the table is carried with how it was.
+func (f *tableFences) Covered(ctx context.Context) error {
+	c, err := f.run.moving.forward.Cover(ctx, []string{f.tr.table.Target.Quoted})
+	switch {
+	case err != nil:
+		return err
+	case !c.Same(f.run.moving.covers[f.tr.table.Name]):
+		return errUncovered
+	}
+	return nil
+}
