@@ -17,6 +17,7 @@ var arrows = map[string][]string{
 	"hashing":                  {"postgres", "pairing"},
 	"sampler":                  {"postgres", "pairing"},
 	"fence":                    {"postgres", "pairing"},
+	"probe":                    {"postgres"},
 	"checker":                  {"postgres", "pairing", "hashing", "sampler", "fence"},
 	"report":                   {"checker", "pairing", "hashing", "sampler"},
 	"config":                   {},
@@ -24,7 +25,7 @@ var arrows = map[string][]string{
 	"internal/pgcluster/fetch": {"internal/pgcluster"},
 	"internal/demo":            {"checker", "hashing", "postgres", "report", "internal/pgcluster"},
 	"internal/bench":           {"checker", "hashing", "postgres", "internal/pgcluster"},
-	"cmd/pgparity":             {"checker", "config", "hashing", "pairing", "postgres", "report", "sampler", "internal/demo"},
+	"cmd/pgparity":             {"checker", "config", "fence", "hashing", "pairing", "postgres", "probe", "report", "sampler", "internal/demo"},
 }
 
 func TestImportsRunUpward(t *testing.T) {

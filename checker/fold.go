@@ -43,6 +43,9 @@ func (r *run) Fold(o Outcome) {
 	if o.Err != "" {
 		tr.fail(o.Err)
 	}
+	if o.rewrites > 0 {
+		tr.note("it was rewritten while it was read (VACUUM FULL, CLUSTER or the like), and read again")
+	}
 	if o.Compared && o.Err == "" {
 		r.foldCompared(tr, o)
 		r.foldSample(tr, o)

@@ -88,7 +88,7 @@ type run struct {
 	result         *Result
 	keys           *keyMask
 	guard          *guard
-	moving         *moving // nil where nothing replicates
+	moving         *moving        // nil where nothing replicates
 	again          []sampler.Unit // put off, since the replication stood still
 	sizes          sizes
 	stop           context.CancelCauseFunc

@@ -3,21 +3,22 @@ package checker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 )
 
 // checkSequences compares all sequences.
 func (r *run) checkSequences(ctx context.Context) {
-	states, err := postgres.Both(ctx, r.source, r.target, func(ctx context.Context, db *postgres.DB) (map[uint32]postgres.SequenceState, error) {
-		return db.ReadSequences(ctx, r.readable(db.Side()))
-	})
+	states, err := r.readSequences(ctx)
 	results := make([]SequenceResult, len(r.pair.Sequences))
 	var judges errgroup.Group // each may look into a table, a round trip away
 	judges.SetLimit(max(r.o.Concurrency, 1))
@@ -34,6 +35,45 @@ func (r *run) checkSequences(ctx context.Context) {
 	}
 	_ = judges.Wait() // what fails is said in the result
 	r.result.Sequences = results
+}
+
+// readSequences reads both sides: of a moving pair the target behind the fence,
+// and again while one of it is behind what the source had, as long as the time
+// to settle lets it.
+func (r *run) readSequences(ctx context.Context) (states [2]map[uint32]postgres.SequenceState, err error) {
+	read := func(ctx context.Context, db *postgres.DB) (map[uint32]postgres.SequenceState, error) {
+		return db.ReadSequences(ctx, r.readable(db.Side()))
+	}
+	if r.moving == nil || r.moving.stuck != nil {
+		return postgres.Both(ctx, r.source, r.target, read)
+	}
+	if states[0], err = read(ctx, r.source); err != nil {
+		return states, err
+	}
+	var stalled *fence.Stalled // what has not arrived by now shows as behind
+	if err := r.arrive(ctx); err != nil && !errors.As(err, &stalled) {
+		return states, err
+	}
+	for deadline, pause := time.Now().Add(r.o.Settle), firstPause; ; pause = min(2*pause, lastPause) {
+		if states[1], err = read(ctx, r.target); err != nil || !r.anyBehind(states) || time.Now().After(deadline) {
+			return states, err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return states, err
+		}
+	}
+}
+
+// anyBehind tells whether a sequence that the replication may carry is behind.
+func (r *run) anyBehind(states [2]map[uint32]postgres.SequenceState) bool {
+	return len(r.pair.Subscriptions) == 0 && slices.ContainsFunc(r.pair.Sequences, func(q *pairing.Sequence) bool {
+		if q.Source == nil || q.Target == nil {
+			return false
+		}
+		source, okS := states[0][q.Source.OID]
+		target, okT := states[1][q.Target.OID]
+		return okS && okT && compareNext(target, source, q.Source.Increment) < 0
+	})
 }
 
 // readable lists a side's sequences that the role may read: one that it may
@@ -111,6 +151,8 @@ func (r *run) judgePosition(ctx context.Context, q *pairing.Sequence, source, ta
 	case collides:
 		res.Verdict, res.Finding = Mismatch, "collides"
 		res.Detail = fmt.Sprintf("its next value %d is already in %s on the target, and not on the source", next, r.ownerName(q))
+	case behind && r.moving != nil && r.moving.stuck != nil && len(r.pair.Subscriptions) == 0:
+		res.Verdict, res.Detail = Unproven, "it is behind, and the replication stands still: "+r.moving.stuck.Error()
 	case behind:
 		res.Verdict, res.Finding = Mismatch, "behind"
 		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", position(target), position(source))
@@ -179,17 +221,46 @@ func (r *run) collides(ctx context.Context, q *pairing.Sequence, next int64) (bo
 	if t == nil || !t.Source.LedBy(q.Target.OwnerColumn) || !t.Target.LedBy(q.Target.OwnerColumn) || t.Source.RowSecurity || t.Target.RowSecurity || !t.Source.CanSelect || !t.Target.CanSelect {
 		return false, nil
 	}
-	var taken [2]bool
-	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) error {
+	taken := func(ctx context.Context, db *postgres.DB) (taken bool, err error) {
 		scope := t.Scope(db.Side()).And("t."+postgres.Ident(q.Target.OwnerColumn)+" = $1::pg_catalog.int8", fmt.Sprint(next))
-		return r.read(ctx, db, "sequence "+q.Name, func(ctx context.Context, s *postgres.Session) error {
+		err = r.read(ctx, db, "sequence "+q.Name, func(ctx context.Context, s *postgres.Session) error {
 			return s.Each(ctx, postgres.Statement{SQL: "SELECT EXISTS (SELECT " + scope.Clause() + ")", Args: scope.Args}, func(row postgres.Row) error {
-				taken[index(db.Side())] = row.Bool(0)
+				taken = row.Bool(0)
 				return nil
 			})
 		})
-	})
-	return taken[1] && !taken[0], err
+		return taken, err
+	}
+	sides, err := postgres.Both(ctx, r.source, r.target, taken)
+	if err != nil || !sides[1] || sides[0] {
+		return false, err
+	}
+	return r.staysTaken(ctx, t, taken)
+}
+
+// staysTaken tells, of a moving pair, whether a value that the target has and the
+// source has not is no row on its way: the source is read behind the barrier,
+// and the target once more behind the fence.
+func (r *run) staysTaken(ctx context.Context, t *pairing.Table, taken func(context.Context, *postgres.DB) (bool, error)) (bool, error) {
+	if r.moving == nil {
+		return true, nil
+	}
+	fences, err := r.fencesOf(&tableRun{table: t})
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(r.o.Settle, leastWait))
+	defer cancel()
+	if err := fences.Back(ctx); err != nil {
+		return false, err
+	}
+	if back, err := taken(ctx, r.source); err != nil || back {
+		return false, err
+	}
+	if err := fences.Forward(ctx); err != nil {
+		return false, err
+	}
+	return taken(ctx, r.target)
 }
 
 // integer tells whether a column holds what sequences give: one that is

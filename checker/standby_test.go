@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pgparity/pgparity/checker"
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/internal/pgcluster"
 )
 
@@ -97,6 +98,7 @@ func TestStandbyThatCancels(t *testing.T) {
 			stop := churn(t, written)
 			o := defaults()
 			o.Budget, o.Settle = 2*time.Second, time.Second
+			o.Replication = fence.KindStill // what comes to the standby is not the source's
 			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 			defer cancel()
 			res := verifyWithin(t, ctx, [2]string{source, read}, o)

@@ -27,6 +27,7 @@ type Outcome struct {
 
 	claimed  []string // rows that no later unit is to count again
 	restored bool     // an earlier run compared it
+	rewrites int      // how often it was read again because the table was rewritten
 
 	unsettledWhy string // of the first
 }
@@ -104,11 +105,10 @@ const maxRewrites = 5
 
 func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	out := Outcome{Unit: u}
-	rewrites := 0
 	for try := 0; try < resums; try++ {
 		equal, err := r.compareOnce(ctx, tr, u, &out)
-		if errors.Is(err, errRewritten) && rewrites < maxRewrites && out.Confirmed == 0 {
-			rewrites++
+		if errors.Is(err, errRewritten) && out.rewrites < maxRewrites && out.Confirmed == 0 {
+			out.rewrites++
 			try--
 			continue
 		}

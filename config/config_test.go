@@ -47,6 +47,9 @@ func TestLoadFile(t *testing.T) {
 	shop.Name = "shop"
 	shop.Source = "postgres://reader:p'w@old.example/shop"
 	shop.Target = `host='new.example' port='5433' dbname='shop' user='reader' password='p\'w' sslmode='verify-full'`
+	shop.SourcePrimary = `host='primary.example' dbname='shop' password='p\'w'`
+	shop.TargetPrimary = "postgres://reader@new-primary.example/shop"
+	shop.Heartbeats = []Heartbeat{{Schema: "public", Table: "beats", Column: "n"}} // of no use to a pair at rest, and no mistake under defaults
 	shop.Tables = []string{"public.*", "sales.order?"}
 	shop.ExcludeTables = []string{"*_tmp"}
 	shop.ExcludeSchemas = []string{"audit"}
@@ -69,6 +72,11 @@ func TestLoadFile(t *testing.T) {
 	stock.ExcludeSchemas = []string{"audit"}
 	stock.Checks = []string{"sequences", "ranges"}
 	stock.Concurrency = 4
+	stock.Replication = "heartbeat"
+	stock.Heartbeats = []Heartbeat{
+		{Schema: "audit", Table: "Beat.s", Column: `last "beat"`, KeyColumn: "id", Key: "007"},
+		{Schema: "public", Table: "beats", Column: "n", Strike: true},
+	}
 	stock.Settle = time.Minute
 	stock.MaxDiffs = 0
 	stock.PerTable = map[string]Table{
@@ -163,8 +171,21 @@ func TestMistakes(t *testing.T) {
 			`PGPARITY_STRICT: must be true or false, not "maybe"`,
 			"PGPARITY_LSAT: unknown variable; did you mean PGPARITY_LAST?",
 		}},
-		"not in this version": {Input{Flags: flags(map[string][]string{"replication": {"bucardo"}})}, []string{
-			`--replication: "bucardo" is not in this version: this build judges pairs at rest; use still`,
+		"a heartbeat without a marker": {Input{Flags: flags(map[string][]string{"replication": {"heartbeat"}})}, []string{
+			"--replication: heartbeat needs a marker, and the pair has none; give --heartbeat schema.table.column, or list it under heartbeats in the configuration file",
+		}},
+		"markers and another replication": {Input{Config: []byte(two), Flags: map[string][]string{"replication": {"logical"}}, Environ: []string{"PGPARITY_HEARTBEAT=a.b.c"}}, []string{
+			"PGPARITY_HEARTBEAT: is of no use to pair a, whose replication is logical; take one of the two out",
+			"PGPARITY_HEARTBEAT: is of no use to pair b, whose replication is logical; take one of the two out",
+		}},
+		"markers": {Input{Flags: flags(map[string][]string{"replication": {"heartbeat"}, "heartbeat": {"a.b.c=k:1", canary, " ", "a.b.c=k:1"}, "source-primary": {canary}})}, []string{
+			"--source-primary: must be a URL such as postgres://user@host/dbname or keyword/value text such as host=… dbname=…",
+			"--heartbeat: " + mustBeMarker,
+			"--heartbeat: is empty",
+			"--heartbeat: names a marker twice",
+		}},
+		"a slip in a replication": {Input{Flags: flags(map[string][]string{"replication": {"bucadro"}})}, []string{
+			`--replication: must be one of auto, logical, physical, heartbeat, pglogical, bucardo, still, not "bucadro"; did you mean "bucardo"?`,
 		}},
 		"a value that looks like a secret": {Input{
 			Flags:   flags(map[string][]string{"source": {canary}, "target": {"ftp://u:" + canary + "@h"}, "last": {canary}, "replication": {canary}, "report": {canary + "=x"}}),
@@ -173,12 +194,13 @@ func TestMistakes(t *testing.T) {
 			"--source: must be a URL such as postgres://user@host/dbname or keyword/value text such as host=… dbname=…",
 			"--target: must be a URL such as postgres://user@host/dbname or keyword/value text such as host=… dbname=…",
 			"--last: must be a whole number",
-			"--replication: must be one of auto, still",
+			"--replication: must be one of auto, logical, physical, heartbeat, pglogical, bucardo, still",
 			"--report: format must be one of text, json, html, markdown, junit, prometheus",
 			"PGPARITY_SOURCE: must be a URL such as postgres://user@host/dbname or keyword/value text such as host=… dbname=…",
 		}},
-		"one side for two pairs": {Input{Config: []byte(two), Flags: map[string][]string{"source": {"host=x"}}, Environ: []string{"PGPARITY_TARGET=host=y"}}, []string{
+		"one side for two pairs": {Input{Config: []byte(two), Flags: map[string][]string{"source": {"host=x"}, "source-primary": {"host=x"}}, Environ: []string{"PGPARITY_TARGET=host=y"}}, []string{
 			"--source: would be used for all 2 pairs; choose one with --pair NAME, or leave it to the configuration file",
+			"--source-primary: would be used for all 2 pairs; choose one with --pair NAME, or leave it to the configuration file",
 			"PGPARITY_TARGET: would be used for all 2 pairs; choose one with --pair NAME, or unset it",
 		}},
 		"unknown pair": {Input{Config: []byte(two), PairNames: []string{"c", "a"}}, []string{
@@ -305,20 +327,20 @@ func TestFlags(t *testing.T) {
 
 // Two pairs of a file must not share slices or maps: a caller may append.
 func TestPairsShareNothing(t *testing.T) {
-	pairs, err := Load(Input{Config: []byte("version: 1\ndefaults: {tables: [a], checks: [last], per_table: {a.b: {key: [x]}}}\npairs:\n- {name: a, source: host=a, target: host=b}\n- {name: b, source: host=a, target: host=b}\n")})
+	pairs, err := Load(Input{Config: []byte("version: 1\ndefaults: {tables: [a], checks: [last], heartbeats: [{table: a.b, column: c}], per_table: {a.b: {key: [x]}}}\npairs:\n- {name: a, source: host=a, target: host=b}\n- {name: b, source: host=a, target: host=b}\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	pairs[0].Tables[0], pairs[0].Checks[0] = "changed", "changed"
-	pairs[0].PerTable["a.b"].Key[0] = "changed"
-	if p := pairs[1]; p.Tables[0] != "a" || p.Checks[0] != "last" || p.PerTable["a.b"].Key[0] != "x" {
+	pairs[0].PerTable["a.b"].Key[0], pairs[0].Heartbeats[0].Table = "changed", "changed"
+	if p := pairs[1]; p.Tables[0] != "a" || p.Heartbeats[0].Table != "b" || p.Checks[0] != "last" || p.PerTable["a.b"].Key[0] != "x" {
 		t.Errorf("pair b changed with pair a: %v", p)
 	}
 }
 
 // Every field is either in the hash or named here as left out.
 func TestOptionsHash(t *testing.T) {
-	out := map[string]bool{"Name": true, "Source": true, "Target": true, "Reports": true,
+	out := map[string]bool{"Name": true, "Source": true, "Target": true, "SourcePrimary": true, "TargetPrimary": true, "Reports": true,
 		"Concurrency": true, "Settle": true, "Timeout": true, "StatementTimeout": true, "Budget": true,
 		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true, "Resume": true}
 	plain := Default().OptionsHash()
@@ -338,6 +360,8 @@ func TestOptionsHash(t *testing.T) {
 			v.SetBool(true)
 		case map[string]Table:
 			v.Set(reflect.ValueOf(map[string]Table{"a.b": {LastBy: "c"}}))
+		case []Heartbeat:
+			v.Set(reflect.ValueOf([]Heartbeat{{Schema: "a", Table: "b", Column: "c"}}))
 		case []Report:
 			v.Set(reflect.ValueOf([]Report{{"json", "x"}}))
 		default:

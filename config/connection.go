@@ -21,7 +21,7 @@ var passwordParts = []string{"password", "password_env", "password_file"}
 
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
-// connection is source or target as the YAML file gives it: one text, or
+// connection is a side or a primary as the YAML file gives it: one text, or
 // parts. It is rendered only for pairs that are run, because the variables
 // and files of the others need not exist here.
 type connection struct {

@@ -75,7 +75,7 @@ func TestDocsExample(t *testing.T) {
 	}
 	pairs, err := Load(Input{Config: []byte(example), Environ: []string{"SHOP_USER=u", "STOCK_PASSWORD=p"},
 		ReadFile: func(string) ([]byte, error) { return []byte("p\n"), nil }})
-	if err != nil || len(pairs) != 2 {
+	if err != nil || len(pairs) != 3 {
 		t.Errorf("got %d pairs and %v", len(pairs), err)
 	}
 }

@@ -16,7 +16,7 @@ type layer map[string]setting
 type setting struct {
 	at         origin
 	apply      setter
-	connection *connection // in place of apply: source and target in YAML
+	connection *connection // in place of apply: sides and primaries in YAML
 }
 
 // filePair is one entry of pairs.
@@ -148,6 +148,8 @@ func (w *walker) options(list []entry) layer {
 		case !w.plain(e.value, e.at.key):
 		case o.kind == kindPerTable:
 			s.apply = w.perTable(e)
+		case o.kind == kindHeartbeats:
+			s.apply = w.heartbeats(e)
 		case o.kind == kindConnection:
 			s.connection = w.connection(e)
 		default:
@@ -229,7 +231,7 @@ func (w *walker) values(k kind, e entry) (values []string, origins []origin, ok 
 	return values, origins, ok
 }
 
-// connection reads source or target: one text, or a mapping of parts.
+// connection reads a side or a primary: one text, or a mapping of parts.
 func (w *walker) connection(e entry) *connection {
 	c := &connection{at: e.at}
 	if s, ok := scalar(e.value); ok {

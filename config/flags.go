@@ -64,7 +64,7 @@ func (t OptionTable) FromFlags(set *pflag.FlagSet) map[string][]string {
 
 // split makes the values of flag or environment text.
 func (o Option) split(values []string, env bool) []string {
-	if o.kind != kindList && (o.kind != kindReports || !env) {
+	if o.kind != kindList && (!env || !o.Repeatable()) {
 		return values
 	}
 	var all []string

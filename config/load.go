@@ -214,13 +214,16 @@ func (l *loader) choose(pairs []filePair) []filePair {
 	return chosen
 }
 
-// oneForMany refuses one source or target for several pairs: all would be
+// oneForMany refuses one database for a side of several pairs: all would be
 // compared with the same database, and one slip would look like many.
 func (l *loader) oneForMany(pairs int) {
 	if pairs < 2 {
 		return
 	}
-	for _, o := range l.table[:2] {
+	for _, o := range l.table {
+		if !o.PairOnly {
+			continue
+		}
 		if s, given := l.flags[o.Key]; given {
 			l.m.add(s.at, fmt.Sprintf("would be used for all %d pairs; choose one with --pair NAME, or leave it to the configuration file", pairs))
 		}
@@ -237,31 +240,31 @@ func (l *loader) complete(from []filePair, defaults layer) []Pair {
 	for _, f := range from {
 		p := Default()
 		p.Name = f.name
-		var reportsAt, resumeAt origin
+		at := map[string]origin{} // where each option was given
 		for _, settings := range []layer{defaults, f.settings, l.environ, l.flags} {
 			for _, o := range l.table {
 				s, given := settings[o.Key]
 				if given && s.apply != nil {
 					s.apply(&p)
 				}
-				if given && o.kind == kindReports {
-					reportsAt = s.at
-				}
-				if given && o.Key == "resume" {
-					resumeAt = s.at
+				if given {
+					at[o.Key] = s.at
 				}
 			}
 		}
 		p.Source = l.connect("source", f, p.Source)
 		p.Target = l.connect("target", f, p.Target)
-		l.reportPaths(&p, reportsAt, writes)
-		l.resumePath(&p, resumeAt, writes)
+		p.SourcePrimary = l.connect("source_primary", f, p.SourcePrimary)
+		p.TargetPrimary = l.connect("target_primary", f, p.TargetPrimary)
+		l.checkHeartbeats(&p, at, defaults)
+		l.reportPaths(&p, at["reports"], writes)
+		l.resumePath(&p, at["resume"], writes)
 		pairs = append(pairs, p)
 	}
 	return pairs
 }
 
-// connect renders a side that the file gives. Where a flag or variable
+// connect renders a side or primary that the file gives. Where a flag or variable
 // overrides it, the file's variables and password files are not even looked at.
 func (l *loader) connect(key string, f filePair, given string) string {
 	_, flag := l.flags[key]

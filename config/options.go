@@ -15,6 +15,7 @@ type Option struct {
 	PairOnly    bool   // the YAML key is refused under defaults
 
 	work bool // goes into Pair.OptionsHash
+	late bool // into that only where it is set: older hashes go without it
 	value
 }
 
@@ -39,26 +40,18 @@ func (o Option) Env() string {
 func (o Option) Default() string { return o.show(Default()) }
 
 // Repeatable says whether the flag may be given several times.
-func (o Option) Repeatable() bool { return o.kind == kindList || o.kind == kindReports }
+func (o Option) Repeatable() bool {
+	return o.kind == kindList || o.kind == kindReports || o.kind == kindHeartbeats
+}
 
-// The words that options take. What the design names and this build does not
-// do yet is known by name, so that the answer is not "unknown word".
+// The words that options take.
 var (
 	checkWords       = []string{"sequences", "counts", "last", "ranges", "sample", "schema"}
-	replicationWords = []string{"auto", "still"}
+	replicationWords = []string{"auto", "logical", "physical", "heartbeat", "pglogical", "bucardo", "still"}
 	digestWords      = []string{"auto", "pushdown", "stream"}
 	planWords        = []string{"ranges", "sweep", "multiset"}
 	formatWords      = []string{"text", "json", "html", "markdown", "junit", "prometheus"}
-
-	laterReplication = map[string]string{
-		"logical":   laterFence,
-		"physical":  laterFence,
-		"heartbeat": laterFence,
-		"bucardo":   laterFence,
-	}
 )
-
-const laterFence = "is not in this version: this build judges pairs at rest; use still"
 
 // Options returns the option table. It is the only place where an option is
 // defined.
@@ -70,6 +63,12 @@ func Options() OptionTable {
 		{Name: "target", Key: "target", Placeholder: "URL", PairOnly: true,
 			Help:  "database to judge: postgres:// URL or keyword/value text",
 			value: connectionText(func(p *Pair) *string { return &p.Target })},
+		{Name: "source-primary", Key: "source_primary", Placeholder: "URL", PairOnly: true,
+			Help:  "primary of a source that is a standby: its log says what the standby has to show",
+			value: connectionText(func(p *Pair) *string { return &p.SourcePrimary })},
+		{Name: "target-primary", Key: "target_primary", Placeholder: "URL", PairOnly: true,
+			Help:  "primary of a target that is a standby: what replicates the pair is set up there",
+			value: connectionText(func(p *Pair) *string { return &p.TargetPrimary })},
 		{Name: "table", Key: "tables", Placeholder: "GLOB", work: true,
 			Help:  "only tables whose schema.table matches; without a dot, in any schema",
 			value: globs(func(p *Pair) *[]string { return &p.Tables }, 1)},
@@ -87,7 +86,7 @@ func Options() OptionTable {
 			value: toggle(func(p *Pair) *bool { return &p.Matviews })},
 		{Name: "checks", Key: "checks", Placeholder: "LIST", work: true,
 			Help:  "what to compare: " + strings.Join(checkWords, ", "),
-			value: words(func(p *Pair) *[]string { return &p.Checks }, checkWords, nil)},
+			value: words(func(p *Pair) *[]string { return &p.Checks }, checkWords)},
 		{Name: "last", Key: "last", Placeholder: "N", work: true,
 			Help:  "rows per table that the check \"last\" compares",
 			value: number(func(p *Pair) *int { return &p.Last }, 1, math.MaxInt32)},
@@ -116,10 +115,13 @@ func Options() OptionTable {
 			Help:  "begin no statement while this file exists",
 			value: text(func(p *Pair) *string { return &p.PauseFile })},
 		{Name: "replication", Key: "replication", Placeholder: "WORD", work: true,
-			Help:  "what replicates the pair; auto and still are the same in this version, which judges pairs at rest",
-			value: word(func(p *Pair) *string { return &p.Replication }, replicationWords, laterReplication)},
+			Help:  "what replicates the pair: " + strings.Join(replicationWords, ", ") + "; auto looks for it, still is a pair at rest",
+			value: word(func(p *Pair) *string { return &p.Replication }, replicationWords)},
+		{Name: "heartbeat", Key: "heartbeats", Placeholder: "TEXT", work: true, late: true,
+			Help:  "marker in a replicated table, which something changes on the source again and again: schema.table.column[=key_column:key]; only read, unless the file says strike, which is all that verify ever writes",
+			value: heartbeats()},
 		{Name: "settle", Key: "settle", Placeholder: "DURATION",
-			Help:  "how long a row that differs may take to become equal before it is unproven",
+			Help:  "how long rows that differ are read anew, and replication is waited for, before they are unproven",
 			value: duration(func(p *Pair) *time.Duration { return &p.Settle }, 0)},
 		{Name: "timeout", Key: "timeout", Placeholder: "DURATION",
 			Help:  "limit of the whole run; 0s is none",
@@ -132,7 +134,7 @@ func Options() OptionTable {
 			value: durationOrNone(func(p *Pair) *time.Duration { return &p.Budget }, minBudget)},
 		{Name: "digest", Key: "digest", Placeholder: "WORD", work: true,
 			Help:  "where rows are hashed: pushdown on the servers, stream in pgparity, auto chooses per table",
-			value: word(func(p *Pair) *string { return &p.Digest }, digestWords, nil)},
+			value: word(func(p *Pair) *string { return &p.Digest }, digestWords)},
 		{Name: "chunk-rows", Key: "chunk_rows", Placeholder: "N", work: true,
 			Help:  "rows per chunk; 0 is automatic",
 			value: number(func(p *Pair) *int { return &p.ChunkRows }, 0, math.MaxInt32)},

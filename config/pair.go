@@ -27,6 +27,9 @@ type Pair struct {
 	// leave out is for the driver to fill in from PG* variables, the service
 	// file and .pgpass. They may hold passwords: never print them.
 	Source, Target string
+	// SourcePrimary and TargetPrimary are such strings too, of the primaries of
+	// sides that are standbys; "" = none is known.
+	SourcePrimary, TargetPrimary string
 
 	// Globs over the unquoted schema.table, and over schema names. None means
 	// everything; what is excluded wins over what is included.
@@ -40,8 +43,12 @@ type Pair struct {
 	SampleRows  int      // rows per table that the check "sample" draws on each side; at least 1
 	Seed        int64    // which rows it draws; 0 = drawn at random
 	Concurrency int      // units in work at the same time, 1 to 64
-	Replication string   // auto or still
+	Replication string   // auto, logical, physical, heartbeat, pglogical, bucardo or still
 	Digest      string   // auto, pushdown or stream
+
+	// Heartbeats are markers, no two the same; at least one where Replication is
+	// heartbeat.
+	Heartbeats []Heartbeat
 
 	// When no new statement begins; 0 and "" are no limit.
 	MaxActive  int    // active client sessions of others, on either side
@@ -106,8 +113,8 @@ func Default() Pair {
 func (p Pair) OptionsHash() string {
 	h := sha256.New()
 	for _, o := range Options() {
-		if o.work {
-			fmt.Fprintf(h, "%s=%q\n", o.Key, o.show(p))
+		if shown := o.show(p); o.work && (shown != "" || !o.late) {
+			fmt.Fprintf(h, "%s=%q\n", o.Key, shown)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])

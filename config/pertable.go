@@ -28,7 +28,7 @@ func (w *walker) perTable(e entry) setter {
 				table.LastBy = w.word(s)
 			case "plan":
 				if table.Plan = w.word(s); table.Plan != "" {
-					if message := checkWord(table.Plan, planWords, nil); message != "" {
+					if message := checkWord(table.Plan, planWords); message != "" {
 						w.m.add(s.at, message)
 					}
 				}

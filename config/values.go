@@ -21,6 +21,7 @@ const (
 	kindSwitch
 	kindList       // flag and environment text is split at commas
 	kindReports    // a list whose flag text is not split: file names may hold commas
+	kindHeartbeats // likewise, for keys may; in YAML a list of mappings
 	kindConnection // text, or a mapping of parts
 	kindPerTable   // a mapping, read by the YAML walk alone
 )
@@ -190,27 +191,24 @@ func toggle(field func(*Pair) *bool) value {
 }
 
 // checkWord says what is wrong with s, "" if it is one of the allowed words.
-func checkWord(s string, allowed []string, later map[string]string) string {
+func checkWord(s string, allowed []string) string {
 	if slices.Contains(allowed, s) {
 		return ""
-	}
-	if why, ok := later[s]; ok {
-		return fmt.Sprintf("%q %s", s, why)
 	}
 	return fmt.Sprintf("must be one of %s%s%s", strings.Join(allowed, ", "), notShown(s), didYouMean(s, allowed))
 }
 
-func word(field func(*Pair) *string, allowed []string, later map[string]string) value {
+func word(field func(*Pair) *string, allowed []string) value {
 	return value{
 		kind: kindText,
 		parse: one(func(s string) (setter, string) {
-			return func(p *Pair) { *field(p) = s }, checkWord(s, allowed, later)
+			return func(p *Pair) { *field(p) = s }, checkWord(s, allowed)
 		}),
 		show: func(p Pair) string { return *field(&p) },
 	}
 }
 
-func words(field func(*Pair) *[]string, allowed []string, later map[string]string) value {
+func words(field func(*Pair) *[]string, allowed []string) value {
 	return value{
 		kind: kindList,
 		parse: func(values []string) (setter, []problem) {
@@ -220,7 +218,7 @@ func words(field func(*Pair) *[]string, allowed []string, later map[string]strin
 			}
 			var bad []problem
 			for i, v := range values {
-				if message := checkWord(v, allowed, later); message != "" {
+				if message := checkWord(v, allowed); message != "" {
 					bad = append(bad, problem{i, message})
 				} else if slices.Contains(values[:i], v) {
 					bad = append(bad, problem{i, fmt.Sprintf("%q is listed twice", v)})
@@ -293,7 +291,7 @@ func reports(field func(*Pair) *[]Report) value {
 			seen := map[string]bool{}
 			for i, v := range values {
 				format, path, ok := strings.Cut(v, "=")
-				message := checkWord(format, formatWords, nil)
+				message := checkWord(format, formatWords)
 				switch {
 				case !ok || path == "":
 					message = "must be FORMAT=FILE, such as json=report.json"

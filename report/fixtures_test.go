@@ -234,6 +234,9 @@ func hostileResult() *checker.Result {
 	t.Name, t.Digest, t.Plan, t.Error, t.Notes = h, h, h, h, []string{h}
 	t.Chunks.Strip, t.Key = h, []string{h, "b"}
 	t.Columns = []checker.ColumnForm{{Name: h, Form: h, Why: h}}
+	t.Unsettled, t.AsOfLSN = []checker.Unsettled{{Key: map[string]string{h: h, "b": ""}, Why: h}}, h
+	r.Replication = &checker.Replication{Kind: h, Evidence: []string{h}, BothWays: true, Troubles: []string{h}, Streams: []checker.StreamState{
+		{Kind: h, Name: h, Slot: h, Confirmed: h, LagBytes: 1}, {Kind: "logical", Name: h, Reverse: true}, {Kind: "heartbeat", Name: h}}}
 	t.Findings = []checker.Finding{
 		{Kind: h, Key: map[string]string{h: h, "b": ""}, Columns: []string{h}, Values: []checker.ColumnValues{{Name: h, Source: &h, Target: ptr(h + "x")}}},
 		{Kind: checker.KindExtra, Key: map[string]string{h: "1"}, Values: []checker.ColumnValues{{Name: h, Target: &h}}},

@@ -226,7 +226,11 @@ func TestJUnitGoesRed(t *testing.T) {
 		"mismatch": {mismatchResult(), 5, 3},
 		"unproven": {unprovenResult(), 0, 4},
 		"empty":    {empty, 0, 1},
-		"hostile":  {hostileResult(), 7, 2},
+
+		"moving":    {movingResult(), 0, 0},
+		"stalled":   {stalledResult(), 0, 3},
+		"unsettled": {unsettledResult(), 0, 2},
+		"hostile":   {hostileResult(), 7, 2},
 	} {
 		var got junitSuites
 		if err := xml.Unmarshal([]byte(render(t, c.r, JUnit, Options{})), &got); err != nil {
@@ -279,6 +283,7 @@ func TestPrometheusIsWellFormed(t *testing.T) {
 	add(r, twin)
 	for name, r := range map[string]*checker.Result{
 		"match": matchResult(), "mismatch": mismatchResult(), "unproven": unprovenResult(), "hostile": hostileResult(), "zero": {}, "bounded": r,
+		"moving": movingResult(), "stalled": stalledResult(), "unsettled": unsettledResult(),
 		"none of the three": {Verdict: 7, Tables: []checker.TableResult{{Name: "public.t", Verdict: 7}}},
 	} {
 		out := render(t, r, Prometheus, Options{})

@@ -22,6 +22,10 @@ var fixtures = map[string]func() *checker.Result{
 	"many":     manyResult,
 	"hostile":  hostileResult,
 	"sampled":  sampledResult,
+
+	"moving":    movingResult,
+	"stalled":   stalledResult,
+	"unsettled": unsettledResult,
 }
 
 func render(t *testing.T, r *checker.Result, f Format, o Options) string {
@@ -66,6 +70,9 @@ func TestGolden(t *testing.T) {
 	}
 	t.Run("mismatch.color", func(t *testing.T) {
 		golden(t, "mismatch.color", render(t, mismatchResult(), Text, Options{Color: true}))
+	})
+	t.Run("stalled.verbose", func(t *testing.T) {
+		golden(t, "stalled.verbose", render(t, stalledResult(), Text, Options{Verbose: true}))
 	})
 	t.Run("mismatch.verbose", func(t *testing.T) {
 		golden(t, "mismatch.verbose", render(t, mismatchResult(), Text, Options{Verbose: true, Width: 120}))

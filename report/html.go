@@ -39,10 +39,12 @@ type htmlPage struct {
 	Run        string
 	Reasons    []string
 	Sides      []htmlSide
+	Moving     *htmlReplication
 	Facts      []htmlFact
 	Loud       []htmlTable // not match, or all when they are few
 	Quiet      []htmlTable // matching ones, folded away
 	Findings   []htmlFindings
+	Unsettled  []htmlUnsettled
 	Errors     []group
 	Sequences  []htmlLine
 	QuietSeqs  string
@@ -64,9 +66,9 @@ type htmlFact struct{ Value, Name string }
 type htmlLine struct{ Word, Object, Text string }
 
 type htmlTable struct {
-	Name, Verdict, Source, Target, Chunks, Findings, How string
-	Strip                                                []string // a class per cell
-	StripText                                            string
+	Name, Verdict, Source, Target, Chunks, Findings, How, AsOf string
+	Strip                                                      []string // a class per cell
+	StripText                                                  string
 }
 
 type htmlFindings struct {
@@ -92,8 +94,10 @@ func writeHTML(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 		Sampled:    sampledText(r),
 		Run:        runLine(r),
 		Sides:      []htmlSide{{"Source", sideParts(r.Source)}, {"Target", sideParts(r.Target)}},
+		Moving:     htmlReplicationOf(r),
 		Facts:      htmlFacts(r),
 		Findings:   htmlFindingsOf(r),
+		Unsettled:  htmlUnsettledOf(r),
 		Errors:     tableErrors(bySeverity(r.Tables)),
 		Skipped:    groups(r.Coverage.Skipped),
 		Excluded:   groups(r.Coverage.Excluded),
@@ -166,7 +170,7 @@ func htmlTables(r *checker.Result) (loud, quiet []htmlTable) {
 		h := htmlTable{
 			Name: ident(t.Name), Verdict: t.Verdict.String(),
 			Source: rowsText(t.Rows.Source), Target: rowsText(t.Rows.Target),
-			Chunks: chunksText(t.Chunks), Findings: findingsText(&t), How: how(&t),
+			Chunks: chunksText(t.Chunks), Findings: findingsText(&t), How: how(&t), AsOf: ident(t.AsOfLSN),
 		}
 		if t.Verdict != checker.Match || cells <= drawnStrips {
 			h.Strip, h.StripText = stripCells(t.Chunks.Strip)

@@ -61,6 +61,7 @@ func writeJUnit(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 	if r.Sampled != nil {
 		suite.Properties = append(suite.Properties, junitProperty{"sampled", prose(r.Sampled.Sentence)})
 	}
+	suite.Properties = append(suite.Properties, junitReplication(r)...)
 	if r.Pair != "" {
 		suite.Name += " " + ident(r.Pair)
 	}
@@ -131,6 +132,9 @@ func tableMessage(t *checker.TableResult) string {
 	if n := total(t); n > 0 {
 		parts = append(parts, plural(n, "finding", "findings"))
 	}
+	if unsettled(t) > 0 {
+		parts = append(parts, unsettledCount(t))
+	}
 	if t.Error != "" {
 		parts = append(parts, prose(t.Error))
 	}
@@ -148,5 +152,5 @@ func tableBody(t *checker.TableResult) []string {
 	if more := moreFindings(t, len(t.Findings)); more != "" {
 		lines = append(lines, more)
 	}
-	return append(lines, t.Notes...)
+	return append(append(lines, junitUnsettled(t)...), t.Notes...)
 }

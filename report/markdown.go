@@ -42,12 +42,14 @@ func writeMarkdown(buf *bytes.Buffer, r *checker.Result, o Options) error {
 
 	left := []string{}
 	for _, s := range []struct{ title, body string }{
+		{"the replication", mdReplication(r, o)},
 		{"the table list", mdTables(r, o)},
 		{"what was not proven", mdGroups("Not proven", tableErrors(bySeverity(r.Tables)), limit)},
 		{"what was skipped", mdGroups("Skipped, so not proven", groups(r.Coverage.Skipped), limit)},
 		{"sequences", mdSequences(r)},
 		{"schema differences", mdSchema(r, o)},
 		{"findings", mdFindings(r, commentBytes-buf.Len()-2000)},
+		{"unsettled rows", mdUnsettled(r, limit)},
 		{"what was excluded", mdGroups("Excluded on purpose", groups(r.Coverage.Excluded), limit)},
 		{"notes", mdNotes(r, limit)},
 		{"the sides", mdSides(r)},
@@ -85,7 +87,7 @@ func mdTables(r *checker.Result, o Options) string {
 			verdict = "**" + verdict + "**"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", mdCode(ident(t.Name)), verdict,
-			rowsText(t.Rows.Source), rowsText(t.Rows.Target), chunksText(t.Chunks), findingsText(t), mdText(how(t)))
+			rowsText(t.Rows.Source), rowsText(t.Rows.Target), chunksText(t.Chunks), findingsText(t), mdHow(t))
 	}
 	if hidden > 0 {
 		if len(shown) > 0 {

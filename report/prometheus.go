@@ -44,6 +44,7 @@ func writePrometheus(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 	g.run(r)
 	g.tables(r)
 	g.sequences(r)
+	g.replication(r)
 	if g.err != nil {
 		return g.err
 	}
@@ -139,6 +140,44 @@ func (g *gauges) sequences(r *checker.Result) {
 	}
 	for _, s := range r.Sequences {
 		byVerdict.WithLabelValues(s.Verdict.String()).Inc()
+	}
+}
+
+// replication is left out of the metrics of a pair at rest.
+func (g *gauges) replication(r *checker.Result) {
+	open, known := unsettledTables(r), moving(r)
+	if len(open) == 0 && known == nil {
+		return
+	}
+	all := int64(0)
+	rows := g.vec("table_unsettled_rows", "Rows of a table that were neither equal nor a finding.", "table")
+	for i := range open {
+		all += unsettled(&open[i])
+	}
+	for i, t := range bySeverity(r.Tables) {
+		if i == labelledTables {
+			break
+		}
+		rows.WithLabelValues(ident(t.Name)).Add(float64(unsettled(&t)))
+	}
+	g.set("unsettled_rows", "Rows of all tables that were neither equal nor a finding.", float64(all))
+	if known == nil {
+		return
+	}
+	g.set("replication_troubles", "What was wrong with what replicates the pair, in sentences of the report.", float64(len(known.Troubles)))
+	lag := g.vec("replication_lag_bytes", "Log between what a stream has applied and its end.", "stream", "direction")
+	worst := map[[2]string]int64{} // names may be one and the same on two publishers
+	for _, s := range known.Streams {
+		direction := "forward"
+		if s.Reverse {
+			direction = "reverse"
+		}
+		at := [2]string{ident(s.Name), direction}
+		if was, seen := worst[at]; s.Confirmed == "" || seen && was >= s.LagBytes || !seen && len(worst) == labelledTables {
+			continue
+		}
+		worst[at] = s.LagBytes
+		lag.WithLabelValues(at[0], at[1]).Set(float64(s.LagBytes))
 	}
 }
 

@@ -46,7 +46,9 @@ func TestReportsFollowTheSchema(t *testing.T) {
 	nils := &checker.Result{Tables: []checker.TableResult{{Findings: []checker.Finding{{Kind: checker.KindExtra}}}}}
 	for name, r := range map[string]*checker.Result{
 		"match": matchResult(), "mismatch": mismatchResult(), "unproven": unprovenResult(), "many": manyResult(), "sampled": sampledResult(),
-		"nil lists": nils, "zero": {},
+		"moving": movingResult(), "stalled": stalledResult(), "unsettled": unsettledResult(),
+		"a replication without lists": {Replication: &checker.Replication{Kind: "logical"}, Tables: []checker.TableResult{{Unsettled: []checker.Unsettled{{}}}}},
+		"nil lists":                   nils, "zero": {},
 	} {
 		if err := schema.Validate(document(t, r)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -72,8 +74,12 @@ func TestTheSchemaRefuses(t *testing.T) {
 		"key value not text": func(d map[string]any) {
 			first(d["tables"])["findings"] = []any{map[string]any{"kind": "extra", "key": map[string]any{"id": json.Number("1")}}}
 		},
-		"unknown strip cell": func(d map[string]any) { object(first(d["tables"])["chunks"])["strip"] = "=!" },
-		"finish is no time":  func(d map[string]any) { d["finished_at"] = "yesterday" },
+		"unknown strip cell":       func(d map[string]any) { object(first(d["tables"])["chunks"])["strip"] = "=!" },
+		"match and unsettled rows": func(d map[string]any) { first(d["tables"])["unsettled_total"] = json.Number("1") },
+		"a lag that is text": func(d map[string]any) {
+			d["replication"] = map[string]any{"kind": "logical", "evidence": []any{}, "streams": []any{map[string]any{"kind": "logical", "name": "s", "lag_bytes": "1"}}}
+		},
+		"finish is no time": func(d map[string]any) { d["finished_at"] = "yesterday" },
 	} {
 		doc := object(document(t, matchResult()))
 		harm(doc)

@@ -26,6 +26,12 @@ func settle(r *checker.Result) *checker.Result {
 		c.Sequences[i].Verdict = known(c.Sequences[i].Verdict)
 	}
 
+	if p := c.Replication; p != nil {
+		known := *p
+		known.Evidence, known.Streams = listed(known.Evidence), listed(known.Streams)
+		c.Replication = &known
+	}
+
 	// Before the tables are settled: a table that loses its match here must
 	// cost the run its match too.
 	if against := contradictions(r); r.Verdict == checker.Match && len(against) > 0 {
@@ -62,6 +68,12 @@ func settleTable(t checker.TableResult) checker.TableResult {
 	for i := range t.Findings {
 		if t.Findings[i].Key == nil {
 			t.Findings[i].Key = map[string]string{}
+		}
+	}
+	t.Unsettled = slices.Clone(t.Unsettled)
+	for i := range t.Unsettled {
+		if t.Unsettled[i].Key == nil {
+			t.Unsettled[i].Key = map[string]string{}
 		}
 	}
 	return t
@@ -130,6 +142,9 @@ func tableContradictions(t *checker.TableResult) []string {
 	}
 	if n := max(t.FindingsTotal, int64(len(t.Findings))); n != 0 {
 		against = append(against, "it has "+plural(n, "finding", "findings"))
+	}
+	if unsettled(t) > 0 {
+		against = append(against, "it has "+plural(unsettled(t), "unsettled row", "unsettled rows"))
 	}
 	if strings.Contains(t.Chunks.Strip, "?") {
 		against = append(against, "its strip shows chunks that were not compared")

@@ -37,12 +37,14 @@ func writeText(buf *bytes.Buffer, r *checker.Result, o Options) error {
 	}
 	p.groups("Not proven", tableErrors(bySeverity(r.Tables)))
 	p.findings(r)
+	p.unsettled(r)
 	p.sequences(r)
 	p.schema(r)
 	p.groups("Skipped, so not proven", groups(r.Coverage.Skipped))
 	p.groups("Excluded on purpose", groups(r.Coverage.Excluded))
 	p.notes(r)
 	if o.Verbose {
+		p.groups("As of", asOf(r.Tables))
 		p.groups("Columns not compared by their type's own digest", columnForms(r.Tables))
 	}
 	p.WriteString("\n")
@@ -71,6 +73,7 @@ func (p *textPage) head(r *checker.Result) {
 	if run := runLine(r); run != "" {
 		p.item("  Run", labelColumns, "", run)
 	}
+	p.replication(r)
 }
 
 func (p *textPage) verdict(r *checker.Result, text string) {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/config"
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
@@ -46,6 +49,9 @@ func (f *pairFlags) help(cmd *cobra.Command, used ...string) {
 // filterFlags choose the tables.
 var filterFlags = []string{"table", "exclude-table", "schema", "exclude-schema", "matviews"}
 
+// replicationFlags say what replicates the pair.
+var replicationFlags = []string{"replication", "heartbeat", "source-primary", "target-primary"}
+
 // load reads flags, environment and file into pairs.
 func (a *app) load(cmd *cobra.Command, f *pairFlags) ([]config.Pair, error) {
 	return config.Load(config.Input{
@@ -63,24 +69,64 @@ func runID() string {
 	return hex.EncodeToString(id)
 }
 
-// openSide opens one side. The caller closes it.
+// openSide opens one side or its primary. The caller closes it.
 func openSide(ctx context.Context, p config.Pair, side postgres.Side, url, run string) (*postgres.DB, error) {
 	return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: p.Concurrency + 2,
 		StatementTimeout: p.StatementTimeout, Run: run})
 }
 
-// connect opens both sides at once. The caller closes them.
-func connect(ctx context.Context, p config.Pair) (source, target *postgres.DB, err error) {
-	run := runID()
+// sides are a pair's databases: the two sides, and the primaries of those that
+// are standbys, nil where none was given.
+type sides struct {
+	source, target               *postgres.DB
+	sourcePrimary, targetPrimary *postgres.DB
+}
+
+// connectAll opens both sides, and their primaries, at once. The caller closes
+// them.
+func connectAll(ctx context.Context, p config.Pair) (*sides, error) {
+	run, s := runID(), &sides{}
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { source, err = openSide(gctx, p, postgres.Source, p.Source, run); return })
-	g.Go(func() (err error) { target, err = openSide(gctx, p, postgres.Target, p.Target, run); return })
+	for _, o := range []struct {
+		side    postgres.Side
+		url     string
+		db      **postgres.DB
+		primary bool
+	}{
+		{postgres.Source, p.Source, &s.source, false},
+		{postgres.Target, p.Target, &s.target, false},
+		{postgres.Source, p.SourcePrimary, &s.sourcePrimary, true},
+		{postgres.Target, p.TargetPrimary, &s.targetPrimary, true},
+	} {
+		if o.primary && o.url == "" {
+			continue
+		}
+		g.Go(func() (err error) {
+			if *o.db, err = openSide(gctx, p, o.side, o.url, run); err != nil && o.primary {
+				return fmt.Errorf("--%s-primary: %w", o.side, err)
+			}
+			return err
+		})
+	}
 	if err := g.Wait(); err != nil {
-		closeBoth(source, target)
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// connect opens the two sides alone, for a command that asks nothing of what
+// replicates them. The caller closes them.
+func connect(ctx context.Context, p config.Pair) (source, target *postgres.DB, err error) {
+	p.SourcePrimary, p.TargetPrimary = "", ""
+	s, err := connectAll(ctx, p)
+	if err != nil {
 		return nil, nil, err
 	}
-	return source, target, nil
+	return s.source, s.target, nil
 }
+
+func (s *sides) close() { closeBoth(s.source, s.target, s.sourcePrimary, s.targetPrimary) }
 
 func closeBoth(sides ...*postgres.DB) {
 	for _, db := range sides {
@@ -90,7 +136,29 @@ func closeBoth(sides ...*postgres.DB) {
 	}
 }
 
-// options turns a pair's configuration into the checker's.
+// options are the pair's, with what replicates it: the primaries, and the
+// markers, whose names the source quotes.
+func (s *sides) options(ctx context.Context, p config.Pair) (checker.Options, error) {
+	o := options(p)
+	o.Replication = fence.Kind(p.Replication)
+	o.SourcePrimary, o.TargetPrimary = s.sourcePrimary, s.targetPrimary
+	for _, h := range p.Heartbeats {
+		var table []string
+		for _, name := range []string{h.Schema, h.Table} {
+			quoted, err := s.source.QuoteIdent(ctx, name)
+			if err != nil {
+				return o, err
+			}
+			table = append(table, quoted)
+		}
+		o.Heartbeats = append(o.Heartbeats, fence.Heartbeat{Strike: h.Strike, Beat: postgres.Beat{
+			Table: strings.Join(table, "."), Column: h.Column, KeyColumn: h.KeyColumn, Key: h.Key}})
+	}
+	return o, nil
+}
+
+// options turns a pair's configuration into the checker's, but for what
+// replicates it.
 func options(p config.Pair) checker.Options {
 	o := checker.Options{
 		Version: version, OptionsHash: p.OptionsHash(), Pair: p.Name,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,7 @@ Exit codes: 0 planned · 2 could not run.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd, f) },
 	}
 	f.register(a, cmd)
-	f.help(cmd, append(filterFlags, "checks", "sample-rows", "digest", "chunk-rows")...)
+	f.help(cmd, slices.Concat(filterFlags, replicationFlags, []string{"checks", "sample-rows", "digest", "chunk-rows"})...)
 	cmd.Flags().StringVar(&f.output, "output", "text", "`FORMAT` of what stdout gets: text or json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list the form of every column")
 	complete(cmd, "output", planOutputs)
@@ -66,17 +67,20 @@ func (a *app) plan(cmd *cobra.Command, f *planFlags) error {
 }
 
 func (a *app) planPair(cmd *cobra.Command, p config.Pair, f *planFlags) error {
-	source, target, err := connect(cmd.Context(), p)
+	s, err := connectAll(cmd.Context(), p)
 	if err != nil {
 		return err
 	}
-	defer closeBoth(source, target)
-	o := options(p)
-	tables, pair, err := checker.Plan(cmd.Context(), source, target, o)
+	defer s.close()
+	o, err := s.options(cmd.Context(), p)
 	if err != nil {
 		return err
 	}
-	plan := report.Plan{Name: p.Name, Source: checker.Identify(source), Target: checker.Identify(target), Checks: o.Checks, Tables: tables, Pair: pair}
+	tables, pair, err := checker.Plan(cmd.Context(), s.source, s.target, o)
+	if err != nil {
+		return err
+	}
+	plan := report.Plan{Name: p.Name, Source: checker.Identify(s.source), Target: checker.Identify(s.target), Checks: o.Checks, Tables: tables, Pair: pair}
 	return report.WritePlan(a.stdout, plan, report.Format(f.output), a.rendering(f.verbose))
 }
 

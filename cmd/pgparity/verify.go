@@ -154,17 +154,20 @@ func (a *app) verifyPair(ctx context.Context, p config.Pair, watch *watcher, pau
 		ctx, cancel = context.WithTimeoutCause(ctx, p.Timeout, fmt.Errorf("the deadline passed (--timeout %s)", p.Timeout))
 		defer cancel()
 	}
-	source, target, err := connect(ctx, p)
+	s, err := connectAll(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	defer closeBoth(source, target)
-	o := options(p)
+	defer s.close()
+	o, err := s.options(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	stop := watch.start(p.Name)
 	defer stop()
 	o.OnEvent = watch.event
 	o.Guard.Pause = pause
-	return checker.Run(ctx, source, target, o)
+	return checker.Run(ctx, s.source, s.target, o)
 }
 
 // exitOf is the one place where a verdict becomes an exit code. What is
