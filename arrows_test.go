@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"internal/pgcluster":       {},
 	"internal/pgcluster/fetch": {"internal/pgcluster"},
 	"internal/demo":            {"checker", "hashing", "postgres", "report", "internal/pgcluster"},
+	"internal/soak":            {}, // tests alone
 	"internal/bench":           {"checker", "hashing", "postgres", "internal/pgcluster"},
 	"cmd/pgparity":             {"checker", "config", "fence", "hashing", "pairing", "postgres", "probe", "report", "sampler", "internal/demo"},
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"sync"
 
 	"github.com/pgparity/pgparity/hashing"
@@ -104,6 +105,10 @@ func (r *run) look(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]
 	case !timedOut && !postgres.Unrepresentable(err):
 		return states, err
 	case len(keys) == 1:
+		// Is it the key, or something in the row?
+		if held := r.holds(ctx, tr, db, keys[0]); !postgres.Unrepresentable(held) {
+			return nil, errors.Join(err, held)
+		}
 		return make([]hashing.State, 1), nil
 	}
 	half := len(keys) / 2
@@ -113,6 +118,13 @@ func (r *run) look(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]
 	}
 	second, err := r.look(ctx, tr, db, keys[half:])
 	return append(first, second...), err
+}
+
+// holds tells by an error that a side cannot even hold a key.
+func (r *run) holds(ctx context.Context, tr *tableRun, db *postgres.DB, key []string) error {
+	return r.readAgain(ctx, db, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
+		return tr.digest.Holds(ctx, s, db.Side(), key)
+	}, r.read)
 }
 
 // lookAtOnce reads rows by key in one statement; one that a standby's replay

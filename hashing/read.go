@@ -224,6 +224,17 @@ func (d *Digest) wanted(side postgres.Side, keys [][]string) postgres.Scope {
 	}
 }
 
+// Holds reads a key's parts as values of the side's types, and nothing of the
+// table: where that is an error that postgres.Unrepresentable recognises, the
+// side can't have a row with the key.
+func (d *Digest) Holds(ctx context.Context, s *postgres.Session, side postgres.Side, key []string) error {
+	list := make([]string, len(d.table.Key.Columns))
+	for i, k := range d.table.Key.Columns {
+		list[i] = fmt.Sprintf("CAST($%d::pg_catalog.text AS %s) IS NULL", i+1, k.Type(side).Text)
+	}
+	return s.Each(ctx, postgres.Statement{SQL: "SELECT " + strings.Join(list, ", "), Args: key}, func(postgres.Row) error { return nil })
+}
+
 // Copies are the rows without a key that have one hash.
 type Copies struct {
 	Rows int64
