@@ -51,25 +51,19 @@ func (h *hotRows) take() [][]string {
 }
 
 // doClosing is the end of a moving table's content: the rows that did not settle
-// at once, and all that were written since the run began. It reads those in one
-// snapshot where they can be read within the budget and held in memory.
+// at once, and all that were written since the run began. It finds those in one
+// snapshot where that can be done within the budget and in memory.
 //
 // Otherwise it reads ranges of the key, one after the other. A row that is
 // updated stays in its range, so it is found all the same; one that gets another key
 // meanwhile is, by its key, a row that was deleted and one that is new.
-// A table without a key is read in one statement, however long that takes: its
-// rows have no place that an update would leave them.
+// A table without a key is read in one statement, however long that takes: an
+// update leaves nothing by which its rows could be divided.
 func (r *run) doClosing(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	out := Outcome{Unit: u}
-	seen := map[string]bool{}
-	found := func(keys [][]string) error { return r.settle(ctx, tr, keys, &out) }
-	if hot := tr.hot.take(); len(hot) > 0 {
-		for _, k := range hot {
-			seen[joinKey(k)] = true
-		}
-		if err := found(hot); err != nil {
-			return out, err
-		}
+	hot, seen := tr.hot.take(), map[string]bool{}
+	for _, k := range hot {
+		seen[joinKey(k)] = true
 	}
 	read := r.read
 	if !tr.digest.Keyed() {
@@ -78,9 +72,11 @@ func (r *run) doClosing(ctx context.Context, tr *tableRun, u sampler.Unit) (Outc
 	young, err := r.youngAtOnce(ctx, tr, read)
 	switch {
 	case err == nil:
-		err = found(young.without(seen))
+		err = r.settle(ctx, tr, append(hot, young.without(seen)...), &out)
 	case tr.digest.Keyed() && (postgres.TimedOut(err) && ctx.Err() == nil || errors.Is(err, errBatchFull)):
-		err = r.youngByKey(ctx, tr, u, func(s *rowSet) error { return found(s.without(seen)) })
+		if err = r.settle(ctx, tr, hot, &out); err == nil {
+			err = r.youngByKey(ctx, tr, u, func(s *rowSet) error { return r.settle(ctx, tr, s.without(seen), &out) })
+		}
 	}
 	out.Compared = err == nil
 	return out, err

@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -31,14 +32,8 @@ func (r *run) Fold(o Outcome) {
 			res.Findings = append(res.Findings, f)
 		}
 	}
-	res.UnsettledTotal += o.Unsettled
-	for _, row := range o.UnsettledRows {
-		if len(res.Unsettled) < r.o.MaxDiffs {
-			res.Unsettled = append(res.Unsettled, row)
-		}
-	}
 	if o.Unsettled > 0 {
-		tr.fail(fmt.Sprintf("%s unsettled: %s", plural(o.Unsettled, "row is", "rows are"), o.unsettledWhy))
+		r.foldUnsettled(tr, o)
 	}
 	if o.Err != "" {
 		tr.fail(o.Err)
@@ -59,6 +54,21 @@ func (r *run) Fold(o Outcome) {
 		r.emitLocked(Event{Kind: TableDone, Table: tr.table.Name, Planned: res.Chunks.Planned, Compared: res.Chunks.Compared,
 			Findings: res.FindingsTotal, Verdict: tr.verdict()})
 	}
+}
+
+// foldUnsettled lists each row once: several checks may have met it.
+func (r *run) foldUnsettled(tr *tableRun, o Outcome) {
+	res := tr.result
+	res.UnsettledTotal += o.Unsettled
+	for _, row := range o.UnsettledRows {
+		switch {
+		case slices.ContainsFunc(res.Unsettled, func(u Unsettled) bool { return maps.Equal(u.Key, row.Key) }):
+			res.UnsettledTotal--
+		case len(res.Unsettled) < r.o.MaxDiffs:
+			res.Unsettled = append(res.Unsettled, row)
+		}
+	}
+	tr.fail(fmt.Sprintf("%s unsettled: %s", plural(o.Unsettled, "row is", "rows are"), o.unsettledWhy))
 }
 
 func (r *run) foldCompared(tr *tableRun, o Outcome) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/sampler"
 )
@@ -95,6 +96,7 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	err = r.await(ctx, m.forward, mark, r.o.Settle)
 	if errors.As(err, &m.stuck) {
+		r.note("where nothing is written on the source any more, and all of it has arrived, --replication still compares the pair as it stands")
 		return nil
 	}
 	return err
@@ -137,10 +139,15 @@ func (r *run) cover(ctx context.Context) error {
 			tr.barred = m.stuck
 		case len(c.Gaps) > 0:
 			tr.barred = gapError(c.Gaps[0])
+		case !tr.digest.Keyed() && tr.digest.Way == hashing.Stream:
+			tr.barred = errNoVersions
 		}
 	}
 	return nil
 }
+
+// errNoVersions: a reading of copies by the stream cannot tell row versions apart.
+var errNoVersions = errors.New("without a key, and hashed by pgparity and not by the servers, its rows cannot be judged while they move: give it a key, or compare while nothing moves (--replication still)")
 
 // gapError says why a table is not carried.
 func gapError(g postgres.TableState) error {

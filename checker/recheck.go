@@ -43,8 +43,8 @@ type Fences interface {
 type Recheck struct {
 	Look   Look
 	Fences Fences // nil on a pair at rest
-	// Settle is how long it may take. Whatever it is, a pair at rest is read
-	// twice on both sides, which settles all that does not move.
+	// Settle is how long it may take. Whatever it is, both sides are read twice,
+	// which settles all that does not move, unless a fence is not passed.
 	Settle time.Duration
 	// Rounds bounds the rounds, 0 for no bound.
 	Rounds int
@@ -104,7 +104,7 @@ func (b *lineup) left() time.Duration {
 
 func (b *lineup) rounds(ctx context.Context) error {
 	pause := firstPause
-	for round := 0; len(b.open) > 0 && (b.Rounds == 0 || round < b.Rounds) && (b.left() > 0 || round < 2 && b.Fences == nil || round == 0); round++ {
+	for round := 0; len(b.open) > 0 && (b.Rounds == 0 || round < b.Rounds) && (b.left() > 0 || round < 2); round++ {
 		if round > 1 {
 			if err := wait(ctx, pause); err != nil {
 				return err

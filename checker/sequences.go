@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,9 +65,15 @@ func (r *run) readSequences(ctx context.Context) (states [2]map[uint32]postgres.
 	}
 }
 
+// rowsOnly tells whether the replication is logical, which does not carry
+// sequences.
+func (r *run) rowsOnly() bool {
+	return len(r.pair.Subscriptions) > 0 || r.moving != nil && strings.Contains(r.result.Replication.Kind, string(fence.KindLogical))
+}
+
 // anyBehind tells whether a sequence that the replication may carry is behind.
 func (r *run) anyBehind(states [2]map[uint32]postgres.SequenceState) bool {
-	return len(r.pair.Subscriptions) == 0 && slices.ContainsFunc(r.pair.Sequences, func(q *pairing.Sequence) bool {
+	return !r.rowsOnly() && slices.ContainsFunc(r.pair.Sequences, func(q *pairing.Sequence) bool {
 		if q.Source == nil || q.Target == nil {
 			return false
 		}
@@ -151,12 +158,12 @@ func (r *run) judgePosition(ctx context.Context, q *pairing.Sequence, source, ta
 	case collides:
 		res.Verdict, res.Finding = Mismatch, "collides"
 		res.Detail = fmt.Sprintf("its next value %d is already in %s on the target, and not on the source", next, r.ownerName(q))
-	case behind && r.moving != nil && r.moving.stuck != nil && len(r.pair.Subscriptions) == 0:
+	case behind && r.moving != nil && r.moving.stuck != nil && !r.rowsOnly():
 		res.Verdict, res.Detail = Unproven, "it is behind, and the replication stands still: "+r.moving.stuck.Error()
 	case behind:
 		res.Verdict, res.Finding = Mismatch, "behind"
 		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", position(target), position(source))
-		if len(r.pair.Subscriptions) > 0 { // logical replication does not carry sequences
+		if r.rowsOnly() {
 			res.Verdict = r.noted()
 		}
 	case ahead:

@@ -129,8 +129,8 @@ func (s *Suspect) unsettled() string {
 		return s.why
 	case s.Restless():
 		return "it changed on the source each time it was read"
-	case len(s.last) > 1:
+	case len(s.last) > 2:
 		return "it changed on the target each time it was read"
 	}
-	return "it was not read on both sides"
+	return "there was no time to read it often enough"
 }
