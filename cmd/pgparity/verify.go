@@ -30,6 +30,11 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: `verify compares sequences, row counts, the last rows and the whole content of
 every table of the source with the target, and gives a verdict.
 
+Nothing has to be stopped: what replicates the pair is found (--replication
+auto) or named, and waited for between readings. The verdict says at which LSN
+of the source it holds. A row that differs for longer than --settle is a
+finding where it is at rest, and unsettled where it goes on changing.
+
 With several pairs, each is verified after the other and has a report of its
 own; with --output json, one document follows the other on stdout.
 
