@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 )
 
 // Beat is a marker row that something changes again and again, and that the
@@ -55,46 +53,25 @@ func (db *DB) ReadBeat(ctx context.Context, b Beat, than string) (value string, 
 }
 
 // Strike adds one to the marker, an integer, in a transaction of its own that
-// has committed when Strike returns, and gives the new value. It is the only
-// writing statement here: for an operator who said so.
-func (db *DB) Strike(ctx context.Context, b Beat) (string, error) {
-	conn, err := db.pool.Acquire(ctx)
-	if err != nil {
-		return "", db.connectError(err)
-	}
-	defer conn.Release()
-	s := &Session{db: db, conn: conn.Conn().PgConn(), tag: "heartbeat"}
-	where := ""
-	if b.KeyColumn != "" {
-		where = " WHERE b." + Ident(b.KeyColumn) + " = " + Literal(b.Key)
-	}
+// has committed when Strike returns, and gives the new value.
+func (db *DB) Strike(ctx context.Context, b Beat) (value string, err error) {
+	where, args := b.where()
 	column := Ident(b.Column)
-	value, err := s.strike(ctx, "UPDATE "+b.Table+" AS b SET "+column+" = b."+column+" + 1"+where+" RETURNING b."+column)
+	update := Statement{SQL: "UPDATE " + b.Table + " AS b SET " + column + " = b." + column + " + 1" + where + " RETURNING b." + column, Args: args}
+	err = db.Write(ctx, "heartbeat", func(ctx context.Context, s *Session) error {
+		rows := 0
+		err := s.Change(ctx, "update", update, func(r Row) error {
+			rows++
+			value = r.Text(0)
+			return nil
+		})
+		if err == nil && (rows != 1 || value == "") {
+			return fmt.Errorf("%s: update %s.%s: %w", db.side, b.Table, column, ErrNoBeat)
+		}
+		return err
+	})
 	if err != nil {
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		_ = s.exec(clean, "ROLLBACK")
+		return "", err
 	}
-	return value, err
-}
-
-func (s *Session) strike(ctx context.Context, update string) (string, error) {
-	begin := strings.Replace(s.db.pin, "READ ONLY", "READ WRITE", 1) + "; SET LOCAL synchronous_commit = on"
-	results, err := s.conn.Exec(ctx, s.comment()+begin+"; "+whichServer).ReadAll()
-	if err != nil {
-		return "", s.wrap("begin", err)
-	}
-	if err := s.db.recognise(results[len(results)-1]); err != nil {
-		return "", s.wrap("begin", err)
-	}
-	results, err = s.conn.Exec(ctx, s.comment()+update).ReadAll()
-	if err != nil {
-		return "", s.wrap("update", err)
-	}
-	rows := results[0].Rows
-	if len(rows) != 1 || len(rows[0][0]) == 0 {
-		return "", fmt.Errorf("%s: update heartbeat: %w", s.db.side, ErrNoBeat)
-	}
-	value := string(rows[0][0])
-	return value, s.commit(ctx)
+	return value, nil
 }

@@ -105,7 +105,7 @@ func (a *app) rootCommand() *cobra.Command {
 		Long: `pgparity proves that a PostgreSQL database (the target) holds the same data as
 another (the source). A verdict is a proof: match means that every planned
 unit of work was compared and agreed; whatever was not compared makes it
-unproven. It only reads.
+unproven. It only reads, but for probe, in a table that you name.
 
 Exit codes: 0 match · 1 mismatch · 2 could not run (usage, configuration,
 connection) · 3 unproven.`,
@@ -116,6 +116,6 @@ connection) · 3 unproven.`,
 		Version:       version,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.probeCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }
