@@ -14,11 +14,11 @@ func (d *Detection) Fence() (Fence, error) {
 	switch o.Kind {
 	case KindStill:
 		return Still(), nil
-	case KindBucardo, KindPglogical:
-		return nil, fmt.Errorf("%s: %w", o.Kind, ErrUnsupported)
 	case KindHeartbeat:
 		return d.heartbeats()
-	case KindLogical, KindPhysical:
+	case KindLogical: // as an operator says it, of either make
+		return d.compose(func(f Found) bool { return f.Kind == KindLogical || f.Kind == KindPglogical })
+	case KindPhysical, KindPglogical, KindBucardo:
 		return d.compose(func(f Found) bool { return f.Kind == o.Kind })
 	case Auto, "":
 		return d.auto()
@@ -82,28 +82,35 @@ func (d *Detection) compose(wanted func(Found) bool) (Fence, error) {
 	if d.options.Target.Server().InRecovery && d.options.TargetPrimary == nil {
 		return nil, fmt.Errorf("target: it is a standby of the subscriber: compare with that, or give it too: %w", ErrUnknown)
 	}
-	first, err := d.logicals(found, d.options.Source, d.options.SourcePrimary, d.liveTarget())
+	first, err := d.streams(found, d.options.Source, d.options.SourcePrimary, d.liveTarget())
 	if err != nil || d.options.TargetPrimary == nil {
 		return first, err
 	}
 	return Chain(first, Physical(d.options.TargetPrimary, d.options.Target)), nil
 }
 
-// logicals joins subscriptions, those of one publisher in one fence.
-func (d *Detection) logicals(found []Found, near, primary, subscriber *postgres.DB) (Fence, error) {
+// streams joins subscriptions, those of one publisher and make in one fence, and
+// Bucardo.
+func (d *Detection) streams(found []Found, near, primary, subscriber *postgres.DB) (Fence, error) {
 	if near.Server().InRecovery && primary == nil {
 		return nil, fmt.Errorf("%s: %w", near.Side(), ErrNoPrimary)
 	}
 	var fences []Fence
 	for _, publisher := range d.writersOf(near, primary) {
-		var links []link
+		links := map[Kind][]link{}
 		for _, f := range found {
 			if f.publisher == publisher {
-				links = append(links, f.link)
+				links[f.Kind] = append(links[f.Kind], f.link)
 			}
 		}
-		if len(links) > 0 {
-			fences = append(fences, newLogical(live(near, primary), publisher, subscriber, links))
+		if native := links[KindLogical]; len(native) > 0 {
+			fences = append(fences, newLogical(live(near, primary), publisher, subscriber, native))
+		}
+		if of := links[KindPglogical]; len(of) > 0 {
+			fences = append(fences, newPglogical(publisher, subscriber, of))
+		}
+		if len(links[KindBucardo]) > 0 {
+			fences = append(fences, newBucardo(publisher, subscriber, d.bucardoGroup(publisher)))
 		}
 	}
 	return All(fences...), nil
@@ -123,7 +130,7 @@ func (d *Detection) Barrier(tables []string) (Fence, error) {
 	var back Fence
 	if len(d.Reverse) > 0 {
 		var err error
-		if back, err = d.logicals(d.Reverse, o.Target, o.TargetPrimary, d.liveSource()); err != nil {
+		if back, err = d.streams(d.Reverse, o.Target, o.TargetPrimary, d.liveSource()); err != nil {
 			return nil, err
 		}
 	}

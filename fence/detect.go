@@ -25,11 +25,8 @@ const (
 
 // What keeps a fence from being made.
 var (
-	// ErrUnsupported: the replication was recognised, but this build has no
-	// fence for it.
-	ErrUnsupported = errors.New("it is recognised, but this build can't wait for it: name a heartbeat, or compare while nothing moves (--replication still)")
 	// ErrUnknown: something may replicate the pair, and what is not clear.
-	ErrUnknown = errors.New("what replicates the pair was not found: name it (--replication logical, physical, heartbeat or still)")
+	ErrUnknown = errors.New("what replicates the pair was not found: name it (--replication logical, pglogical, bucardo, physical, heartbeat or still)")
 	// ErrNoPrimary: a standby has to be read together with its primary.
 	ErrNoPrimary = errors.New("it is a standby, where rows are visible before its position says so: give its primary too (--source-primary)")
 	// ErrNotFound: the kind that was asked for was not found.
@@ -44,6 +41,9 @@ type Options struct {
 	SourcePrimary, TargetPrimary *postgres.DB
 	Kind                         Kind // "" is Auto
 	Heartbeats                   []Heartbeat
+	// BucardoGroup is the group of databases that the target is of, where Bucardo
+	// carries the source's tables to several; "" waits for all of them.
+	BucardoGroup string
 }
 
 // Found is one replication that carries changes from one side to the other.
@@ -86,6 +86,12 @@ func Detect(ctx context.Context, o Options) (*Detection, error) {
 			return nil, err
 		}
 		if d.Reverse, err = d.subscriptions(ctx, d.writersOf(o.Target, o.TargetPrimary), d.liveSource(), false); err != nil {
+			return nil, err
+		}
+		if err = d.findPglogical(ctx); err != nil {
+			return nil, err
+		}
+		if err = d.findBucardo(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -163,33 +169,18 @@ func (d *Detection) findPhysical(ctx context.Context) ([]Found, error) {
 	return []Found{f}, nil
 }
 
-// findTools recognises what other tools leave behind.
+// findTools recognises what other tools leave behind: slots that nobody known reads.
 func (d *Detection) findTools(ctx context.Context) error {
-	near, err := d.liveSource().ReadTools(ctx)
-	if err != nil {
-		return err
-	}
-	far, err := d.liveTarget().ReadTools(ctx)
-	if err != nil {
-		return err
-	}
 	slots, err := d.liveSource().ReadSlots(ctx)
 	if err != nil {
 		return err
-	}
-	if near.Bucardo > 0 {
-		d.Forward = append(d.Forward, Found{Kind: KindBucardo, Name: "bucardo", Err: fmt.Errorf("bucardo: %w", ErrUnsupported),
-			Evidence: []string{fmt.Sprintf("the source has a schema bucardo with delta tables for %d tables", near.Bucardo)}})
 	}
 	for _, slot := range slots.All {
 		if !slot.Logical || slot.Database != d.liveSource().Server().Database || d.takes(slot.Name) {
 			continue
 		}
 		switch {
-		case slot.Plugin == "pglogical_output" && far.Pglogical:
-			d.Forward = append(d.Forward, Found{Kind: KindPglogical, Name: slot.Name, Err: fmt.Errorf("pglogical: %w", ErrUnsupported),
-				Evidence: []string{fmt.Sprintf("the source has slot %q for pglogical, and the extension is installed on the target", slot.Name)}})
-		case isCopySlot(slot):
+		case isCopySlot(slot), d.isPglogicalCopy(slot):
 		default:
 			d.unexplained = true
 			d.Others = append(d.Others, fmt.Sprintf("slot %q (%s) of the source is taken by no subscription of the target%s", slot.Name, slot.Plugin, calledItself(slot)))

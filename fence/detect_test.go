@@ -93,19 +93,6 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// TestBucardo: recognised by what it leaves in the source, and not waited for.
-func TestBucardo(t *testing.T) {
-	p := newPair(t, server(t, 15), server(t, 18), ledgers)
-	p.source.exec(t, "CREATE SCHEMA bucardo", "CREATE TABLE bucardo.delta_public_a (w int, n int, txntime timestamptz)")
-	d := p.detect(t)
-	if len(d.Forward) != 1 || d.Forward[0].Kind != fence.KindBucardo {
-		t.Fatalf("found %+v", d.Forward)
-	}
-	if _, err := d.Fence(); !errors.Is(err, fence.ErrUnsupported) {
-		t.Errorf("the fence's error is %v", err)
-	}
-}
-
 // standbyOf makes a standby and opens the primary's database on it.
 func standbyOf(t *testing.T, side postgres.Side, e *end) *end {
 	t.Helper()

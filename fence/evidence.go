@@ -45,7 +45,11 @@ func (d *Detection) subscriptions(ctx context.Context, publishers []*postgres.DB
 			d.unexplained = d.unexplained || feeds && sub.Enabled
 			continue
 		}
-		best.Evidence = append(best.Evidence, connection(sub, subs))
+		hidden := ""
+		if subs.Hidden {
+			hidden = fmt.Sprintf("GRANT SELECT (subconninfo) ON pg_catalog.pg_subscription TO %s", subs.Role)
+		}
+		best.Evidence = append(best.Evidence, connection(hidden, sub.Database, sub.Host, sub.Port))
 		found = append(found, *best)
 	}
 	return found, nil
@@ -143,13 +147,14 @@ func activity(slot *postgres.Slot, sub postgres.Subscription, head postgres.LSN)
 	return "the slot is not active, and the subscription has no worker at the moment"
 }
 
-// connection says where the subscription connects to, as far as may be seen.
-func connection(sub postgres.Subscription, subs *postgres.Subscriptions) string {
+// connection says where the subscription connects to, as far as may be seen:
+// hidden is the grant that is lacking, or "".
+func connection(hidden, database, host string, port int) string {
 	switch {
-	case subs.Hidden:
-		return fmt.Sprintf("where it connects to may not be read: only a superuser may, or after GRANT SELECT (subconninfo) ON pg_catalog.pg_subscription TO %s, which shows its password too", subs.Role)
-	case sub.Database == "":
+	case hidden != "":
+		return fmt.Sprintf("where it connects to may not be read: only a superuser may, or after %s, which shows its password too", hidden)
+	case database == "":
 		return "where it connects to is not said by its connection string"
 	}
-	return fmt.Sprintf("it connects to database %q at %s:%d", sub.Database, sub.Host, sub.Port)
+	return fmt.Sprintf("it connects to database %q at %s:%d", database, host, port)
 }

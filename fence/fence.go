@@ -56,6 +56,7 @@ type Mark struct {
 
 	beat    string
 	writers []postgres.Writer
+	deltas  *deltas // Bucardo's
 	parts   []Mark
 }
 

@@ -53,13 +53,7 @@ func (l *logical) Health(ctx context.Context) (Health, error) {
 	var h Health
 	for _, s := range l.streams {
 		slot, sub := v.slots.Slot(s.slot), v.subs.Named(s.subscription)
-		stream := Stream{Kind: KindLogical, Name: s.subscription, Slot: s.slot, Head: v.head}
-		if slot != nil {
-			stream.Confirmed = slot.Confirmed
-		}
-		if v.head > stream.Confirmed {
-			stream.Lag = int64(v.head - stream.Confirmed)
-		}
+		stream := l.stream(s, slot, v.head)
 		if sub != nil {
 			stream.Worker = sub.Worker
 		}
@@ -79,17 +73,12 @@ func (l *logical) judge(s link, slot *postgres.Slot, sub *postgres.Subscription,
 	if stopped != nil {
 		list = append(list, *stopped)
 	}
-	if t := l.slotTrouble(s, slot); t != nil && (stopped == nil || t.Kind != SlotInactive) {
+	if t := slotTrouble(l.publisher.Side(), s, slot); t != nil && (stopped == nil || t.Kind != SlotInactive) {
 		list = append(list, *t)
 	}
 	if stopped == nil {
-		was, now := s.since, l.observe(sub)
-		if sub.Worker == 0 {
-			add(WorkerDown, "subscription %q has no apply worker at the moment: it fails and is started again, or no worker is free; look into the target's log", s.subscription)
-		}
-		if now.restarts > 0 {
-			add(WorkerRestarts, "the apply worker of subscription %q was started again %d times since it was found: it may fail over and over; look into the target's log", s.subscription, now.restarts)
-		}
+		was := s.since
+		list = append(list, l.workerTroubles(s, sub.Worker)...)
 		// Counters that were reset begin anew at zero.
 		if apply, sync := sub.ApplyErrors-was.applyErrors, sub.SyncErrors-was.syncErrors; apply > 0 || sync > 0 {
 			add(ApplyErrors, "subscription %q met %d errors while applying and %d while copying since it was found: look into the target's log", s.subscription, max(apply, 0), max(sync, 0))
@@ -129,11 +118,7 @@ func notReady(side postgres.Side, s link, unready []postgres.TableState) []Troub
 func partial(side postgres.Side, s link, pubs []postgres.Publication) []Trouble {
 	var list []Trouble
 	add := func(tables []string, format string, args ...any) {
-		t := Trouble{Kind: Partial, Side: side, Subject: s.subscription, Sentence: fmt.Sprintf(format, args...)}
-		for _, name := range tables {
-			t.Tables = append(t.Tables, postgres.TableState{Table: name, Leaf: name, Subscription: s.subscription})
-		}
-		list = append(list, t)
+		list = append(list, withheld(side, s, tables, fmt.Sprintf(format, args...)))
 	}
 	for _, name := range s.publications {
 		i := slices.IndexFunc(pubs, func(p postgres.Publication) bool { return p.Name == name })
@@ -153,6 +138,15 @@ func partial(side postgres.Side, s link, pubs []postgres.Publication) []Trouble 
 		}
 	}
 	return list
+}
+
+// withheld is the trouble of tables of which not everything is sent.
+func withheld(side postgres.Side, s link, tables []string, sentence string) Trouble {
+	t := Trouble{Kind: Partial, Side: side, Subject: s.subscription, Sentence: sentence}
+	for _, name := range tables {
+		t.Tables = append(t.Tables, postgres.TableState{Table: name, Leaf: name, Subscription: s.subscription})
+	}
+	return t
 }
 
 // listed names the first few.

@@ -3,7 +3,6 @@ package fence
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/pgparity/pgparity/postgres"
 )
@@ -38,44 +37,12 @@ import (
 // it makes the publisher's own sessions wait, which is the barrier's matter.
 // Where a transaction is open and nothing else happens, an idle publisher
 // flushes what it wrote after up to 15 s, and until then the mark isn't reached.
-type logical struct {
-	writer     *postgres.DB // where marks are taken: the publisher, or its primary
-	publisher  *postgres.DB // where the slots are
-	subscriber *postgres.DB
-	streams    []link
-
-	mu   sync.Mutex
-	seen map[string]*history // by subscription
-}
-
-// link is a subscription and its slot.
-type link struct {
-	subscription, slot string
-	oid                uint32
-	publications       []string
-	since              history
-}
-
-// history is what a subscription's counters said when it was found, and how
-// often its worker was seen to be another one since.
-type history struct {
-	applyErrors, syncErrors, conflicts int64
-	worker, restarts                   int
-}
+type logical struct{ follow }
 
 func newLogical(writer, publisher, subscriber *postgres.DB, links []link) *logical {
-	l := &logical{writer: writer, publisher: publisher, subscriber: subscriber, streams: links, seen: map[string]*history{}}
-	for _, s := range links {
-		since := s.since
-		l.seen[s.subscription] = &since
-	}
+	l := &logical{}
+	l.begin(KindLogical, writer, publisher, subscriber, links)
 	return l
-}
-
-// Mark reads the writer's insert position.
-func (l *logical) Mark(ctx context.Context) (Mark, error) {
-	lsn, err := l.writer.WriteMark(ctx)
-	return Mark{LSN: lsn}, err
 }
 
 // Wait looks at all slots and workers until they are past the mark.
@@ -90,17 +57,9 @@ func (l *logical) Wait(ctx context.Context, m Mark) error {
 
 // passed looks at the slots, and only when all are there at the workers.
 func (l *logical) passed(ctx context.Context, m Mark) (bool, error) {
-	slots, err := l.publisher.ReadSlots(ctx)
+	_, through, err := l.confirmed(ctx, m)
 	if err != nil {
 		return false, err
-	}
-	through := true
-	for _, s := range l.streams {
-		slot := slots.Slot(s.slot)
-		if t := l.slotTrouble(s, slot); t != nil && t.Blocking {
-			return false, &Stalled{Mark: m, Troubles: []Trouble{*t}}
-		}
-		through = through && slot.Active && slot.Confirmed >= m.LSN
 	}
 	subs, err := l.subscriber.ReadSubscriptions(ctx)
 	if err != nil {
@@ -111,7 +70,7 @@ func (l *logical) passed(ctx context.Context, m Mark) (bool, error) {
 		if t := l.subscriptionTrouble(s, sub, subs.Role); t != nil {
 			return false, &Stalled{Mark: m, Troubles: []Trouble{*t}}
 		}
-		l.observe(sub)
+		l.observe(sub.Name, sub.Worker)
 		through = through && sub.Worker != 0 && sub.Received >= m.LSN
 	}
 	return through, nil
@@ -123,28 +82,7 @@ func (l *logical) why(ctx context.Context) ([]Trouble, error) {
 	if err != nil {
 		return nil, err
 	}
-	worst := h.Streams[0]
-	for _, s := range h.Streams {
-		if s.Confirmed < worst.Confirmed {
-			worst = s
-		}
-	}
-	return orBehind(h.Troubles, Trouble{Kind: Behind, Side: l.subscriber.Side(), Subject: worst.Name,
-		Sentence: fmt.Sprintf("subscription %q has applied up to %s, %d bytes are left: it applies a long transaction, waits for a lock or is slower than the source; wait, or raise --settle", worst.Name, worst.Confirmed, worst.Lag)}), nil
-}
-
-// observe keeps count of the workers that were seen.
-func (l *logical) observe(sub *postgres.Subscription) history {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	h := l.seen[sub.Name]
-	if sub.Worker != 0 && sub.Worker != h.worker {
-		if h.worker != 0 {
-			h.restarts++
-		}
-		h.worker = sub.Worker
-	}
-	return *h
+	return l.orBehind(h), nil
 }
 
 // Cover reads the tables' states in the subscriptions that were found.
@@ -171,28 +109,6 @@ func (l *logical) oids() ([]uint32, error) {
 		oids[i] = s.oid
 	}
 	return oids, nil
-}
-
-// slotTrouble judges a link's slot; nil is well.
-func (l *logical) slotTrouble(s link, slot *postgres.Slot) *Trouble {
-	t := &Trouble{Side: l.publisher.Side(), Subject: s.slot}
-	switch {
-	case slot == nil:
-		t.Kind, t.Blocking = SlotMissing, true
-		t.Sentence = fmt.Sprintf("slot %q of subscription %q does not exist: it was dropped, or lost in a failover; the changes since are lost too, so make the subscription anew with a copy", s.slot, s.subscription)
-	case slot.Invalid != "" || slot.WALStatus == "lost":
-		t.Kind, t.Blocking = SlotLost, true
-		t.Sentence = fmt.Sprintf("slot %q can't be used any more (%s): make subscription %q anew with a copy", s.slot, slot.Invalid, s.subscription)
-	case slot.WALStatus == "unreserved":
-		t.Kind = SlotAtRisk
-		t.Sentence = fmt.Sprintf("slot %q lacks so much that its log may be removed at the next checkpoint: raise max_slot_wal_keep_size", s.slot)
-	case !slot.Active:
-		t.Kind = SlotInactive
-		t.Sentence = fmt.Sprintf("nobody reads slot %q: subscription %q does not reach the server, or its worker fails; look into the target's log", s.slot, s.subscription)
-	default:
-		return nil
-	}
-	return t
 }
 
 // subscriptionTrouble judges what no patience cures; nil is none of it.

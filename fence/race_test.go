@@ -140,7 +140,12 @@ func workers(t *testing.T, e *end) []int {
 // hamper stops the apply workers and lets them go on, over and over.
 func hamper(t *testing.T, e *end) (stop func()) {
 	t.Helper()
-	pids := workers(t, e)
+	return stutter(t, workers(t, e))
+}
+
+// stutter stops processes and lets them go on, over and over.
+func stutter(t *testing.T, pids []int) (stop func()) {
+	t.Helper()
 	if len(pids) == 0 {
 		t.Fatal("no apply worker to stop: the race would be none")
 	}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"strings"
 )
 
 // Privileges is what the connected role may do on one side, and how names
@@ -10,17 +9,27 @@ import (
 type Privileges struct {
 	Role     string // the connected one
 	Database string // as quote_ident prints it
-	// Subscriptions: the role may list logical subscriptions, as everybody
-	// may unless somebody revoked it. PublicSubscriptions is everybody.
-	Subscriptions, PublicSubscriptions bool
-	Schemas                            map[string]SchemaPrivilege // by name
-	Relations                          map[uint32]RelationPrivilege
+	// Subscriptions: the role may list logical subscriptions.
+	Subscriptions bool
+	// Replication is what the state of the replication is read from. Everybody
+	// may, unless somebody revoked it.
+	Replication []CatalogPrivilege
+	Schemas     map[string]SchemaPrivilege // by name
+	Relations   map[uint32]RelationPrivilege
 }
 
 // SchemaPrivilege is a schema's quoted name and whether the role may use it.
 type SchemaPrivilege struct {
 	Quoted string
 	Usage  bool
+}
+
+// CatalogPrivilege is whether a catalog, or some columns of it, may be read.
+type CatalogPrivilege struct {
+	Catalog string   // without its schema
+	Columns []string // nil for all
+	Own     bool     // the role may
+	Public  bool     // everybody may
 }
 
 // RelationPrivilege is what the role may read of a table or a sequence.
@@ -45,15 +54,17 @@ func (db *DB) QuoteIdent(ctx context.Context, name string) (quoted string, err e
 // it works for a role that may read nothing yet.
 func (db *DB) ReadPrivileges(ctx context.Context) (*Privileges, error) {
 	p := &Privileges{Schemas: map[string]SchemaPrivilege{}, Relations: map[uint32]RelationPrivilege{}}
-	const subscriptions = `(SELECT pg_catalog.bool_and(pg_catalog.has_column_privilege(%r%'pg_catalog.pg_subscription', a.c, 'SELECT'))
-  FROM (VALUES ('subname'), ('subdbid'), ('subenabled')) AS a(c))`
 	err := db.Read(ctx, "privileges", func(ctx context.Context, s *Session) error {
-		err := s.Each(ctx, Statement{SQL: "SELECT current_user, pg_catalog.quote_ident(pg_catalog.current_database()),\n  " +
-			strings.ReplaceAll(subscriptions, "%r%", "") + ",\n  " + strings.ReplaceAll(subscriptions, "%r%", "'public', ")}, func(r Row) error {
-			p.Role, p.Database, p.Subscriptions, p.PublicSubscriptions = r.Text(0), r.Text(1), r.Bool(2), r.Bool(3)
+		err := s.Each(ctx, Statement{SQL: `SELECT current_user, pg_catalog.quote_ident(pg_catalog.current_database()),
+  (SELECT pg_catalog.bool_and(pg_catalog.has_column_privilege('pg_catalog.pg_subscription', a.c, 'SELECT'))
+  FROM (VALUES ('subname'), ('subdbid'), ('subenabled')) AS a(c))`}, func(r Row) error {
+			p.Role, p.Database, p.Subscriptions = r.Text(0), r.Text(1), r.Bool(2)
 			return nil
 		})
 		if err != nil {
+			return err
+		}
+		if err := db.replicationPrivileges(ctx, s, p); err != nil {
 			return err
 		}
 		err = s.Each(ctx, Statement{SQL: `SELECT n.nspname, pg_catalog.quote_ident(n.nspname), pg_catalog.has_schema_privilege(n.oid, 'USAGE')
@@ -73,4 +84,33 @@ FROM pg_catalog.pg_namespace n`}, func(r Row) error {
 		return nil, err
 	}
 	return p, nil
+}
+
+// replicationPrivileges asks for each catalog that tells how the replication
+// stands. Of subscriptions only some columns are open to everybody.
+func (db *DB) replicationPrivileges(ctx context.Context, s *Session, p *Privileges) error {
+	columns := []string{"subdbid", "subname", "subenabled", "subslotname", "subpublications"}
+	if db.server.VersionNum >= 150000 {
+		columns = append(columns, "subtwophasestate")
+	}
+	if db.server.VersionNum >= 160000 {
+		columns = append(columns, "suborigin")
+	}
+	err := s.Each(ctx, Statement{SQL: `SELECT pg_catalog.bool_and(pg_catalog.has_column_privilege('pg_catalog.pg_subscription', c.c, 'SELECT')),
+  pg_catalog.bool_and(pg_catalog.has_column_privilege('public', 'pg_catalog.pg_subscription', c.c, 'SELECT'))
+FROM pg_catalog.unnest($1::pg_catalog.text[]) c(c)`, Args: []string{TextArray(columns)}}, func(r Row) error {
+		p.Replication = append(p.Replication, CatalogPrivilege{Catalog: "pg_subscription", Columns: columns, Own: r.Bool(0), Public: r.Bool(1)})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.Each(ctx, Statement{SQL: `SELECT c.relname, pg_catalog.has_table_privilege(c.oid, 'SELECT'), pg_catalog.has_table_privilege('public', c.oid, 'SELECT')
+FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND c.relname = ANY ('{pg_locks,pg_prepared_xacts,pg_publication,pg_publication_rel,pg_replication_slots,
+pg_stat_replication,pg_stat_subscription,pg_stat_subscription_stats,pg_stat_wal_receiver,pg_subscription_rel}'::pg_catalog.text[])
+ORDER BY 1`}, func(r Row) error {
+		p.Replication = append(p.Replication, CatalogPrivilege{Catalog: r.Text(0), Own: r.Bool(1), Public: r.Bool(2)})
+		return nil
+	})
 }

@@ -71,7 +71,7 @@ type Publication struct {
 	Name      string
 	AllTables bool
 	// Withheld are the operations that it does not publish: insert, update,
-	// delete, truncate. Version 10 publishes no truncate.
+	// delete, truncate. Version 10 has no truncate that could be.
 	Withheld []string
 	Filtered []string // tables with a row filter, as quote_ident prints them
 	Narrowed []string // tables with a column list

@@ -149,7 +149,14 @@ func (t TableState) Ready() bool { return t.State == "r" }
 func (t TableState) Phase() string {
 	switch t.State {
 	case "":
+		if t.Subscription == bucardoName {
+			return "in no sync of Bucardo"
+		}
 		return "in no subscription"
+	case stateNoTrigger:
+		return "has no trigger bucardo_delta, so that Bucardo notices no change"
+	case stateTriggerOff:
+		return "has its trigger bucardo_delta disabled, so that Bucardo notices no change"
 	case "i":
 		return "waits for its copy"
 	case "d":

@@ -26,6 +26,15 @@ if ! have postgres || ! have initdb; then
 elif ! have pg_dump || ! have psql; then
 	missing="$missing postgresql-client"
 fi
+# pglogical is built for one server: Debian's, of major 15. Where apt knows of
+# none, its tests say that they are skipped.
+known() { apt-cache show "$1" >/dev/null 2>&1; }
+[ -e /usr/share/postgresql/15/extension/pglogical.control ] || ! known postgresql-15-pglogical ||
+	missing="$missing postgresql-15-pglogical"
+# Bucardo keeps its own database in PL/Perl, of the same server.
+[ -e /usr/share/postgresql/15/extension/plperlu.control ] || ! known postgresql-plperl-15 ||
+	missing="$missing postgresql-plperl-15"
+have bucardo || ! known bucardo || missing="$missing bucardo"
 [ -n "$missing" ] || exit 0
 
 if ! have apt-get; then
