@@ -71,7 +71,7 @@ func (r *run) planEntries(agree *hashing.Agreement) []entry {
 		StartedAt: r.result.StartedAt, AsOfLSN: r.result.AsOfLSN,
 	}}}
 	if r.moving != nil {
-		entries[0].Header.Horizon = r.moving.horizon
+		entries[0].Header.Horizon, entries[0].Header.Back = r.moving.horizon, r.moving.back
 	}
 	for _, t := range r.pair.Tables {
 		line := tableLineOf(t)
@@ -104,7 +104,10 @@ func (r *run) resumeHeader(agree *hashing.Agreement) error {
 	if moved := h.Horizon != ""; moved != (r.moving != nil) {
 		return r.journal.refusal(fmt.Errorf("the pair was replicated at the first start and is not now, or the other way round%s", startAnew))
 	} else if moved {
-		r.moving.horizon = h.Horizon // what was read then may have moved since
+		if (h.Back != "") != (r.moving.back != "") {
+			return r.journal.refusal(fmt.Errorf("the target's changes were replicated back at the first start and are not now, or the other way round%s", startAnew))
+		}
+		r.moving.horizon, r.moving.back = h.Horizon, h.Back // what was read then may have moved since
 	}
 	return r.resumeTables()
 }

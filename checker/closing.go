@@ -65,45 +65,59 @@ func (r *run) doClosing(ctx context.Context, tr *tableRun, u sampler.Unit) (Outc
 	for _, k := range hot {
 		seen[joinKey(k)] = true
 	}
-	read := r.read
-	if !tr.digest.Keyed() {
-		read = r.readAtLength
-	}
-	young, err := r.youngAtOnce(ctx, tr, read)
-	switch {
-	case err == nil:
-		err = r.settle(ctx, tr, append(hot, young.without(seen)...), &out)
-	case tr.digest.Keyed() && (postgres.TimedOut(err) && ctx.Err() == nil || errors.Is(err, errBatchFull)):
-		if err = r.settle(ctx, tr, hot, &out); err == nil {
-			err = r.youngByKey(ctx, tr, u, func(s *rowSet) error { return r.settle(ctx, tr, s.without(seen), &out) })
-		}
+	err := r.closeSide(ctx, tr, &out, r.source, r.moving.horizon, hot, seen)
+	if err == nil && r.moving.back != "" {
+		err = r.closeSide(ctx, tr, &out, r.target, r.moving.back, nil, seen)
 	}
 	out.Compared = err == nil
 	return out, err
 }
 
-// youngAtOnce reads which rows of the source were written since the run began.
-func (r *run) youngAtOnce(ctx context.Context, tr *tableRun, read readFunc) (*rowSet, error) {
+// closeSide settles some rows, and all others of one side that were written from
+// a horizon on and not seen yet.
+func (r *run) closeSide(ctx context.Context, tr *tableRun, out *Outcome, db *postgres.DB, horizon string, rows [][]string, seen map[string]bool) error {
+	read := r.read
+	if !tr.digest.Keyed() {
+		read = r.readAtLength
+	}
+	young, err := r.youngAtOnce(ctx, tr, db, horizon, read)
+	switch {
+	case err == nil:
+		rows = append(rows, young.without(seen)...)
+		for _, k := range rows { // the other side has most of them, too
+			seen[joinKey(k)] = true
+		}
+		return r.settle(ctx, tr, rows, out)
+	case tr.digest.Keyed() && (postgres.TimedOut(err) && ctx.Err() == nil || errors.Is(err, errBatchFull)):
+		if err = r.settle(ctx, tr, rows, out); err == nil {
+			err = r.youngByKey(ctx, tr, out.Unit, db, horizon, func(s *rowSet) error { return r.settle(ctx, tr, s.without(seen), out) })
+		}
+	}
+	return err
+}
+
+// youngAtOnce reads which rows of a side were written from a horizon on.
+func (r *run) youngAtOnce(ctx context.Context, tr *tableRun, db *postgres.DB, horizon string, read readFunc) (*rowSet, error) {
 	var young *rowSet
-	err := r.readAgain(ctx, r.source, "closing "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
+	err := r.readAgain(ctx, db, "closing "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
 		young = newRowSet(2 * r.sizes.batch)
 		young.many = !tr.digest.Keyed()
-		return tr.digest.Rows(ctx, s, postgres.Young(tr.table.Scope(postgres.Source), r.moving.horizon), hashing.All, young.take)
+		return tr.digest.Rows(ctx, s, postgres.Young(tr.table.Scope(db.Side()), horizon), hashing.All, young.take)
 	}, read)
 	return young, err
 }
 
 // youngByKey is youngAtOnce in ranges of the key.
-func (r *run) youngByKey(ctx context.Context, tr *tableRun, u sampler.Unit, found func(*rowSet) error) error {
+func (r *run) youngByKey(ctx context.Context, tr *tableRun, u sampler.Unit, db *postgres.DB, horizon string, found func(*rowSet) error) error {
 	all := keyRange{rows: max(tr.plan.Rows, 1)}
 	var settling sync.Mutex // one batch at a time: they are held in memory
-	return r.readPieces(ctx, tr, r.source, u, all, pass{op: "young", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
+	return r.readPieces(ctx, tr, db, u, all, pass{op: "young", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
 		limit := 2 * r.sizes.batch
 		if p.size() <= 1 {
 			limit = 0
 		}
 		young := newRowSet(limit)
-		err := tr.digest.Rows(ctx, s, postgres.Young(p.scope(tr, r.source), r.moving.horizon), hashing.All, young.take)
+		err := tr.digest.Rows(ctx, s, postgres.Young(p.scope(tr, db), horizon), hashing.All, young.take)
 		if errors.Is(err, errBatchFull) {
 			err = errTooLarge
 		}

@@ -37,6 +37,7 @@ type headerLine struct {
 	StartedAt   time.Time `json:"started_at"`
 	AsOfLSN     string    `json:"as_of_lsn"`
 	Horizon     string    `json:"horizon,omitempty"` // the oldest transaction the source did not see then, of a moving pair
+	Back        string    `json:"back,omitempty"`    // likewise the target, where its own changes are replicated back
 }
 
 // partyLine identifies a side's database.

@@ -80,7 +80,7 @@ func Needs(ctx context.Context, source, target *postgres.DB, o Options, role str
 			n.Role = n.p.Role
 		}
 		n.Database = safeName(n.p.Database, db.Server().Database)
-		n.subscriptions()
+		n.replication()
 		locked = locked || role == "" && !n.p.Subscriptions
 		all[i] = n.Grants
 	}
@@ -125,14 +125,17 @@ func (n *needs) add(what, sql string, has bool) {
 	n.Grants.Grants = append(n.Grants.Grants, Grant{What: what, SQL: sql, Has: has && !n.other})
 }
 
-func (n *needs) subscriptions() {
-	has := n.p.Subscriptions
-	if n.other {
-		has = n.p.PublicSubscriptions
-	}
-	if !has {
-		n.add("SELECT on the names in pg_catalog.pg_subscription",
-			fmt.Sprintf("GRANT SELECT (subname, subdbid, subenabled) ON TABLE pg_catalog.pg_subscription TO %s;", n.Quoted), false)
+// replication adds what is needed to see how the replication stands.
+func (n *needs) replication() {
+	for _, c := range n.p.Replication {
+		if has := c.Own && !n.other || c.Public; has {
+			continue
+		}
+		what, columns := "SELECT on pg_catalog."+c.Catalog, ""
+		if c.Columns != nil {
+			what, columns = "SELECT on some columns of pg_catalog."+c.Catalog, " ("+strings.Join(c.Columns, ", ")+")"
+		}
+		n.add(what, fmt.Sprintf("GRANT SELECT%s ON TABLE pg_catalog.%s TO %s;", columns, c.Catalog, n.Quoted), false)
 	}
 }
 

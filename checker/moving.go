@@ -31,7 +31,9 @@ import (
 //  4. Rows that were written from H0 on may have been read twice or not at all:
 //     moved by an UPDATE behind a sweep, or from one range of the key to
 //     another. So in the end all of them are suspects (doClosing), and are
-//     rechecked as long as the time to settle lets them.
+//     rechecked as long as the time to settle lets them. Where the target is
+//     written to as well, so are the rows that are as young there: one that the
+//     source lacks moves on the target alone.
 //
 // Every row that the source showed at X0, and that was not deleted since, was then
 // read on the target after X0 was applied, and was equal, or is a finding, or is
@@ -43,6 +45,7 @@ type moving struct {
 	detected *fence.Detection
 	forward  fence.Fence
 	horizon  string                 // H0
+	back     string                 // the target's, where its own changes are replicated back, else ""
 	stuck    *fence.Stalled         // why the target never got X0, nil where it did
 	covers   map[string]fence.Cover // by table, when the run began
 
@@ -82,6 +85,12 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	m.horizon, _, _ = strings.Cut(snapshot, ":")
+	if r.result.Replication.BothWays {
+		if snapshot, err = r.target.Transactions(ctx); err != nil {
+			return err
+		}
+		m.back, _, _ = strings.Cut(snapshot, ":")
+	}
 	// The heartbeat's mark has no position of its own: what was visible at this
 	// one is visible to whatever the mark is taken from.
 	if r.result.AsOfLSN, err = r.source.Position(ctx); err != nil && !postgres.Refused(err) {

@@ -75,11 +75,13 @@ func (c Recheck) Run(ctx context.Context, keys [][]string) (confirmed, unsettled
 		b.open[i] = &Suspect{Key: k, BothRest: c.BothRest}
 	}
 	err = b.rounds(ctx)
-	var stalled *fence.Stalled
-	if errors.As(err, &stalled) || errors.Is(err, errUncovered) {
+	if err != nil {
 		for _, s := range b.open {
 			s.why = err.Error()
 		}
+	}
+	var stalled *fence.Stalled
+	if errors.As(err, &stalled) || errors.Is(err, errUncovered) {
 		err = nil
 	}
 	return b.confirmed, b.open, err

@@ -103,11 +103,29 @@ type pair struct {
 // subscribe to the other, rows being copied.
 func newPair(t *testing.T, source, target int, sql ...string) *pair {
 	t.Helper()
+	return newPairWith(t, source, target, "", "", sql...)
+}
+
+// newPairWith is newPair with options of the publication and the subscription.
+// The walsender is given little memory, so that what can be streamed is.
+func newPairWith(t *testing.T, source, target int, publication, subscription string, sql ...string) *pair {
+	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) }) // runs last
 	p := &pair{source: newEnd(t, server(t, source), sql...), target: newEnd(t, server(t, target), definitions(sql)...)}
-	p.subscribe(t)
+	if source >= 13 {
+		p.source.exec(t, "ALTER DATABASE "+p.source.name+" SET logical_decoding_work_mem = '64kB'")
+	}
+	p.subscribeWith(t, with(publication), with(subscription))
 	return p
+}
+
+// with is the clause of options, given as SQL.
+func with(options string) string {
+	if options == "" {
+		return ""
+	}
+	return " WITH (" + options + ")"
 }
 
 // definitions leaves out what fills tables.
@@ -123,9 +141,15 @@ func definitions(sql []string) []string {
 
 func (p *pair) subscribe(t *testing.T) {
 	t.Helper()
+	p.subscribeWith(t, "", "")
+}
+
+// subscribeWith takes the clauses of options.
+func (p *pair) subscribeWith(t *testing.T, publication, subscription string) {
+	t.Helper()
 	p.subscription = fmt.Sprintf("soak_%d", names.Add(1))
-	p.source.exec(t, "CREATE PUBLICATION "+p.subscription+" FOR ALL TABLES")
-	p.target.exec(t, fmt.Sprintf("CREATE SUBSCRIPTION %s CONNECTION '%s' PUBLICATION %[1]s", p.subscription, p.source.cluster.URL(p.source.name)))
+	p.source.exec(t, "CREATE PUBLICATION "+p.subscription+" FOR ALL TABLES"+publication)
+	p.target.exec(t, fmt.Sprintf("CREATE SUBSCRIPTION %s CONNECTION '%s' PUBLICATION %[1]s%[3]s", p.subscription, p.source.cluster.URL(p.source.name), subscription))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
