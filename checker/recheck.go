@@ -37,7 +37,8 @@ type Fences interface {
 //     versions that it has passed.
 //  3. The target is read, and then whether it is still covered.
 //  4. The barrier: a change that the target was quicker to show has become
-//     visible on the source. The next round begins.
+//     visible on the source. The next round begins. While a transaction that stays
+//     open keeps it from that, rows that it has not touched are confirmed without.
 //
 // On a pair at rest there are steps 1 and 3 only.
 type Recheck struct {
@@ -50,6 +51,9 @@ type Recheck struct {
 	Rounds int
 	// BothRest is as in Suspect.
 	BothRest bool
+	// Primary: the source is no standby and gets no changes from the target, so
+	// that a row which nobody has touched needs no barrier.
+	Primary bool
 	// Held tells how long readings were held back so far, which does not count as
 	// time to settle; nil for never.
 	Held func() time.Duration
@@ -141,8 +145,34 @@ func (b *lineup) round(ctx context.Context) error {
 	if b.observe(postgres.Target, states); len(b.open) == 0 {
 		return nil
 	}
+	return b.back(ctx)
+}
+
+// back waits for the barrier. Where that takes long, rows that nobody touches
+// need not wait for it.
+func (b *lineup) back(ctx context.Context) error {
+	if !b.Primary {
+		return b.fenced(ctx, b.Fences.Back)
+	}
+	soon, cancel := context.WithTimeout(ctx, soonEnough)
+	defer cancel()
+	err := b.Fences.Back(soon)
+	var stalled *fence.Stalled
+	if !errors.As(err, &stalled) {
+		return err
+	}
+	states, err := b.Look(ctx, postgres.Source, keysOf(b.open))
+	if err != nil {
+		return err
+	}
+	if b.settle(func(i int, s *Suspect) Standing { return s.Untouched(states[i]) }); len(b.open) == 0 {
+		return nil
+	}
 	return b.fenced(ctx, b.Fences.Back)
 }
+
+// soonEnough is how long a barrier may take before rows are looked at without it.
+const soonEnough = 300 * time.Millisecond
 
 // behindFence reads the target after the fence. What was witnessed on the source
 // meanwhile is known to the suspects when it returns, and before the reading is.
@@ -170,12 +200,17 @@ func (b *lineup) fenced(ctx context.Context, pass func(context.Context) error) e
 	return pass(ctx)
 }
 
-// observe gives each open suspect its reading, and keeps those that stay open.
+// observe gives each open suspect its reading.
 func (b *lineup) observe(side postgres.Side, states []hashing.State) {
+	b.settle(func(i int, s *Suspect) Standing { return s.Observe(side, states[i]) })
+}
+
+// settle asks how each open suspect stands, and keeps those that stay open.
+func (b *lineup) settle(standing func(i int, s *Suspect) Standing) {
 	open := b.open
 	b.open = nil
 	for i, s := range open {
-		switch s.Observe(side, states[i]) {
+		switch standing(i, s) {
 		case Confirmed:
 			b.confirmed = append(b.confirmed, s)
 		case Open:

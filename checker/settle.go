@@ -30,6 +30,7 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 	batch, c := r.sizes.look, Recheck{Look: look, Settle: r.o.Settle, Held: r.guard.heldFor}
 	if tr.fences != nil { // each round waits for them
 		c.Fences, c.BothRest = tr.fences, r.result.Replication.BothWays || !tr.digest.Keyed()
+		c.Primary = !r.source.Server().InRecovery && !r.result.Replication.BothWays
 		batch = r.sizes.crowd
 	}
 	if !tr.digest.Keyed() { // each reading reads the whole table

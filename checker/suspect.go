@@ -86,6 +86,21 @@ func (s *Suspect) Witness(state hashing.State) {
 	}
 }
 
+// Untouched takes a reading of the source that no barrier belongs to. It confirms
+// where the row is the version of the reading before, and free: what the
+// target, in between, may have been quicker to show was written by a transaction that
+// the source does not see yet, and that has left its mark on the row. It holds
+// for a source that is a primary and gets no changes from the target.
+func (s *Suspect) Untouched(state hashing.State) Standing {
+	n := len(s.last)
+	if n < 2 || s.BothRest || !state.Free || s.last[n-1].side != postgres.Target || s.last[n-2].side != postgres.Source ||
+		!oneVersion(s.last[n-2].state, state) || s.last[n-1].state.Same(state) {
+		return Open
+	}
+	s.source, s.target = state, s.last[n-1].state
+	return Confirmed
+}
+
 // Restless tells whether the source was seen in more than one version.
 func (s *Suspect) Restless() bool { return len(s.witnessed) > 1 }
 

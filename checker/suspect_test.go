@@ -69,6 +69,40 @@ func TestSuspectLives(t *testing.T) {
 	}
 }
 
+// TestSuspectUntouched: what a reading without a barrier may confirm.
+func TestSuspectUntouched(t *testing.T) {
+	free := func(s string) hashing.State {
+		state := seen(s)
+		state.Free = state.Present
+		return state
+	}
+	for _, c := range []struct {
+		name           string
+		source, target string
+		then           hashing.State
+		both           bool
+		want           checker.Standing
+	}{
+		{"missing", "1:a", "-", free("1:a"), false, checker.Confirmed},
+		{"different", "1:a", "7:b", free("1:a"), false, checker.Confirmed},
+		{"somebody has touched it", "1:a", "7:b", seen("1:a"), false, checker.Open},
+		{"another version", "1:a", "7:b", free("2:a"), false, checker.Open},
+		{"gone", "1:a", "7:b", free("-"), false, checker.Open},
+		{"extra: an insert may not be visible yet", "-", "7:b", free("-"), false, checker.Open},
+		{"both sides have to rest", "1:a", "-", free("1:a"), true, checker.Open},
+	} {
+		s := &checker.Suspect{Key: []string{"1"}, BothRest: c.both}
+		s.Observe(postgres.Source, seen(c.source))
+		s.Observe(postgres.Target, seen(c.target))
+		if got := s.Untouched(c.then); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, standings[got], standings[c.want])
+		}
+	}
+	if got := (&checker.Suspect{}).Untouched(free("1:a")); got != checker.Open {
+		t.Errorf("without readings: %s", standings[got])
+	}
+}
+
 func otherSide(s postgres.Side) postgres.Side {
 	if s == postgres.Source {
 		return postgres.Target

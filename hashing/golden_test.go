@@ -54,7 +54,7 @@ CREATE TABLE orders (tenant int4, number int8, total numeric(12,2), placed times
 			bins := postgres.Bins{List: "unnest($2::pg_catalog.int8[]) WITH ORDINALITY AS b(l, n)", In: "t.tenant OPERATOR(pg_catalog.=) b.l", Args: []string{"{5,6}"}, Count: 2}
 			if c.way == Stream {
 				add("sums and rows", d.streamStatement(scope, ""))
-				add("lookup", d.streamStatement(keys, "", "w.n", "t.xmin"))
+				add("lookup", d.streamStatement(keys, "", "w.n", "t.xmin", "t.xmax"))
 			} else {
 				add("sum of a range", postgres.Statement{SQL: d.sumSQL(scope), Args: scope.Args})
 				add("sums of two bins", postgres.Statement{SQL: d.binSumsSQL(scope, bins), Args: append(scope.Args[:1:1], bins.Args...)})

@@ -129,7 +129,7 @@ INSERT INTO by_part SELECT g, 'v' FROM generate_series(1, %d) g; ANALYZE by_part
 // lookupStatement is what Lookup sends.
 func (d *Digest) lookupStatement(scope postgres.Scope) postgres.Statement {
 	if d.Way == Stream {
-		return d.streamStatement(scope, "", "w.n", "t.xmin")
+		return d.streamStatement(scope, "", "w.n", "t.xmin", "t.xmax")
 	}
 	return postgres.Statement{SQL: d.lookupSQL(scope), Args: scope.Args}
 }

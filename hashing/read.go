@@ -145,6 +145,9 @@ func (d *Digest) Last(ctx context.Context, s *postgres.Session, side postgres.Si
 type State struct {
 	Present bool
 	Version string   // xmin: tells two row versions apart
+	// Free: no transaction that the reading did not see has changed, deleted or
+	// locked the row (xmax is 0). False where that is not known.
+	Free bool
 	Key     []string // as this side prints it
 	Hashes  []int64  // per column of Digest.Columns; for a multiset the count of copies
 }
@@ -172,11 +175,11 @@ func (d *Digest) Lookup(ctx context.Context, s *postgres.Session, side postgres.
 	}
 	n := len(d.keys)
 	err := s.Each(ctx, postgres.Statement{SQL: d.lookupSQL(scope), Args: scope.Args}, func(r postgres.Row) error {
-		st := State{Present: true, Version: r.Text(1), Key: make([]string, n)}
+		st := State{Present: true, Version: r.Text(1), Free: r.Text(2) == "0", Key: make([]string, n)}
 		for i := range n {
-			st.Key[i] = r.Text(2 + i)
+			st.Key[i] = r.Text(3 + i)
 		}
-		hashes, err := parseInts(r.Bytes(2 + n))
+		hashes, err := parseInts(r.Bytes(3 + n))
 		if err != nil {
 			return err
 		}
@@ -187,7 +190,7 @@ func (d *Digest) Lookup(ctx context.Context, s *postgres.Session, side postgres.
 }
 
 func (d *Digest) lookupSQL(scope postgres.Scope) string {
-	return "SELECT w.n, t.xmin, " + strings.Join(d.keyRefs(), ", ") + ",\n  " + d.columnsSQL() + "\n" + scope.Clause()
+	return "SELECT w.n, t.xmin, t.xmax, " + strings.Join(d.keyRefs(), ", ") + ",\n  " + d.columnsSQL() + "\n" + scope.Clause()
 }
 
 // ErrKeyTwice says that two rows have one key. It does not name the key, whose

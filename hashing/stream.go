@@ -177,12 +177,12 @@ func (d *Digest) streamLookup(ctx context.Context, s *postgres.Session, scope po
 		if err != nil {
 			return fmt.Errorf("ordinality %q: %w", row.lead[0], err)
 		}
-		st := State{Present: true, Version: row.lead[1], Hashes: slices.Clone(row.hashes)}
+		st := State{Present: true, Version: row.lead[1], Free: row.lead[2] == "0", Hashes: slices.Clone(row.hashes)}
 		for _, k := range row.Key {
 			st.Key = append(st.Key, string(k))
 		}
 		return place(states, n, st)
-	}, "w.n", "t.xmin")
+	}, "w.n", "t.xmin", "t.xmax")
 }
 
 // hasher hashes values under the run's seeds. Not safe for concurrent use.

@@ -47,7 +47,7 @@ FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1 AND (('x' || pg_catalog.le
   # ('x' || pg_catalog.left(pg_catalog.md5('3943d7ddd813dff1' || t."number"::pg_catalog.text), 16))::pg_catalog.bit(64)::pg_catalog.int8)::pg_catalog.text), 16))::pg_catalog.bit(64)::pg_catalog.int8 & 15) OPERATOR(pg_catalog.=) 3;
 
 -- lookup
-SELECT w.n, t.xmin, t."tenant", t."number",
+SELECT w.n, t.xmin, t.xmax, t."tenant", t."number",
   ARRAY[
     coalesce(('x' || pg_catalog.left(pg_catalog.md5('22cd943440ac602b' || t."tenant"::pg_catalog.text), 16))::pg_catalog.bit(64)::pg_catalog.int8, '-1088132071824400846'::pg_catalog.int8),
     coalesce(('x' || pg_catalog.left(pg_catalog.md5('7c0ac294dad860bb' || t."number"::pg_catalog.text), 16))::pg_catalog.bit(64)::pg_catalog.int8, '9163462448087756985'::pg_catalog.int8),

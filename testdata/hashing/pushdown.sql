@@ -47,7 +47,7 @@ FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1 AND (pg_catalog.hashint4ex
   # pg_catalog.hashint4extended('-669786127'::pg_catalog.int4, t."number" # '4126379031414431729'::pg_catalog.int8)) & 15) OPERATOR(pg_catalog.=) 3;
 
 -- lookup
-SELECT w.n, t.xmin, t."tenant", t."number",
+SELECT w.n, t.xmin, t.xmax, t."tenant", t."number",
   ARRAY[
     coalesce(pg_catalog.hashint4extended(t."tenant", '2507823519659483179'::pg_catalog.int8), '-1088132071824400846'::pg_catalog.int8),
     coalesce(pg_catalog.hashint4extended('-623353669'::pg_catalog.int4, t."number" # '8938170355052732603'::pg_catalog.int8), '9163462448087756985'::pg_catalog.int8),

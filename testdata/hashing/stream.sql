@@ -16,6 +16,7 @@ FROM ONLY "public"."orders" AS t WHERE t.tenant >= $1;
 -- lookup
 SELECT w.n,
   t.xmin,
+  t.xmax,
   t."tenant",
   t."number",
   t."tenant",
