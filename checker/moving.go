@@ -48,6 +48,8 @@ type moving struct {
 	back     string                 // the target's, where its own changes are replicated back, else ""
 	stuck    *fence.Stalled         // why the target never got X0, nil where it did
 	covers   map[string]fence.Cover // by table, when the run began
+	troubles map[string]int         // where the report has them
+	begun    bool                   // X0 was waited for
 
 	mu      sync.Mutex
 	stalled bool            // the fence was not passed the last time
@@ -62,7 +64,7 @@ const laterPatience = 2 * time.Second
 // operator's to say.
 func (r *run) detect(ctx context.Context) error {
 	d, err := fence.Detect(ctx, fence.Options{Source: r.source, Target: r.target, SourcePrimary: r.o.SourcePrimary, TargetPrimary: r.o.TargetPrimary,
-		Kind: r.o.Replication, Heartbeats: r.o.Heartbeats})
+		Via: r.o.Via, Kind: r.o.Replication, Heartbeats: r.o.Heartbeats})
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (r *run) detect(ctx context.Context) error {
 	}
 	r.result.Replication = replicationOf(d, f, r.o)
 	if f != fence.Still() {
-		r.moving = &moving{detected: d, forward: f, covers: map[string]fence.Cover{}, later: map[string]bool{}}
+		r.moving = &moving{detected: d, forward: f, covers: map[string]fence.Cover{}, troubles: map[string]int{}, later: map[string]bool{}}
 	}
 	return nil
 }
@@ -104,6 +106,7 @@ func (r *run) begin(ctx context.Context) error {
 		r.result.AsOfLSN = mark.LSN.String()
 	}
 	err = r.await(ctx, m.forward, mark, r.o.Settle)
+	m.begun = true
 	if errors.As(err, &m.stuck) {
 		r.note("where nothing is written on the source any more, and all of it has arrived, --replication still compares the pair as it stands")
 		return nil
@@ -200,9 +203,20 @@ func (r *run) health(ctx context.Context) (fence.Health, error) {
 		res.Streams = append(res.Streams, stateOf(s))
 	}
 	for _, t := range health.Troubles {
-		if text := fmt.Sprintf("%s: %s", t.Side, t.Sentence); t.Kind != fence.Behind && !slices.Contains(res.Troubles, text) {
-			res.Troubles = append(res.Troubles, text)
+		if t.Kind == fence.Behind {
+			continue
 		}
+		text := fmt.Sprintf("%s: %s", t.Side, t.Sentence)
+		which := text
+		if slices.Contains([]fence.TroubleKind{fence.ApplyErrors, fence.Conflicts, fence.WorkerRestarts}, t.Kind) {
+			which = fmt.Sprint(t.Kind, t.Side, t.Subject) // they count: the last one says it all
+		}
+		if at, known := r.moving.troubles[which]; known {
+			res.Troubles[at] = text
+			continue
+		}
+		r.moving.troubles[which] = len(res.Troubles)
+		res.Troubles = append(res.Troubles, text)
 	}
 	return health, nil
 }
@@ -222,13 +236,25 @@ func (r *run) endMoving(ctx context.Context) {
 func (r *run) await(ctx context.Context, f fence.Fence, mark fence.Mark, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, max(patience, leastWait))
 	defer cancel()
-	err := f.Wait(ctx, mark)
-	var stalled *fence.Stalled
 	m := r.moving
+	err := f.Wait(ctx, mark)
+	for m.begun && switchedOff(err) && wait(ctx, lookAgain) == nil {
+		err = f.Wait(ctx, mark)
+	}
+	var stalled *fence.Stalled
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stalled = errors.As(err, &stalled)
 	return err
+}
+
+// lookAgain is how often a subscription is looked at that was switched off
+// during the run: somebody may switch it on again.
+const lookAgain = 300 * time.Millisecond
+
+func switchedOff(err error) bool {
+	var stalled *fence.Stalled
+	return errors.As(err, &stalled) && slices.ContainsFunc(stalled.Troubles, func(t fence.Trouble) bool { return t.Kind == fence.Disabled })
 }
 
 // patience is how long a fence may be waited for now.

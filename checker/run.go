@@ -66,6 +66,8 @@ type Options struct {
 	// that of a target: nil where the side is none, or it isn't known. They stay
 	// the caller's, as the sides do.
 	SourcePrimary, TargetPrimary *postgres.DB
+	// Via is the database in the middle of a cascade, nil where there is none.
+	Via *postgres.DB
 	// OnEvent receives the run's events, one at a time; nil for none.
 	OnEvent func(Event)
 

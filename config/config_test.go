@@ -340,7 +340,7 @@ func TestPairsShareNothing(t *testing.T) {
 
 // Every field is either in the hash or named here as left out.
 func TestOptionsHash(t *testing.T) {
-	out := map[string]bool{"Name": true, "Source": true, "Target": true, "SourcePrimary": true, "TargetPrimary": true, "Reports": true,
+	out := map[string]bool{"Name": true, "Source": true, "Target": true, "SourcePrimary": true, "TargetPrimary": true, "Via": true, "Reports": true,
 		"Concurrency": true, "Settle": true, "Timeout": true, "StatementTimeout": true, "Budget": true,
 		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true, "Resume": true}
 	plain := Default().OptionsHash()

@@ -256,6 +256,7 @@ func (l *loader) complete(from []filePair, defaults layer) []Pair {
 		p.Target = l.connect("target", f, p.Target)
 		p.SourcePrimary = l.connect("source_primary", f, p.SourcePrimary)
 		p.TargetPrimary = l.connect("target_primary", f, p.TargetPrimary)
+		p.Via = l.connect("via", f, p.Via)
 		l.checkHeartbeats(&p, at, defaults)
 		l.reportPaths(&p, at["reports"], writes)
 		l.resumePath(&p, at["resume"], writes)

@@ -30,6 +30,8 @@ type Pair struct {
 	// SourcePrimary and TargetPrimary are such strings too, of the primaries of
 	// sides that are standbys; "" = none is known.
 	SourcePrimary, TargetPrimary string
+	// Via is one of the database in the middle of a cascade, "" for none.
+	Via string
 
 	// Globs over the unquoted schema.table, and over schema names. None means
 	// everything; what is excluded wins over what is included.

@@ -2,6 +2,7 @@ package fence
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pgparity/pgparity/postgres"
@@ -11,6 +12,9 @@ import (
 // asked for. Where that can't be told or isn't supported the error says so.
 func (d *Detection) Fence() (Fence, error) {
 	o := d.options
+	if d.hops != nil {
+		return d.cascade()
+	}
 	switch o.Kind {
 	case KindStill:
 		return Still(), nil
@@ -116,6 +120,29 @@ func (d *Detection) streams(found []Found, near, primary, subscriber *postgres.D
 	return All(fences...), nil
 }
 
+// back is what carries the target's changes to the source, nil for nothing. In a
+// cascade each hop that leads back counts, from wherever it begins: what the
+// target shows may have come from the middle.
+func (d *Detection) back() (Fence, error) {
+	var fences []Fence
+	for _, hop := range slices.Backward(d.hops) {
+		f, err := hop.back()
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			fences = append(fences, f)
+		}
+	}
+	switch {
+	case len(fences) > 0:
+		return Chain(fences...), nil
+	case d.hops != nil || len(d.Reverse) == 0:
+		return nil, nil
+	}
+	return d.streams(d.Reverse, d.options.Target, d.options.TargetPrimary, d.liveSource())
+}
+
 // Barrier gives the fence from a reading of the target to the next one of the
 // source, for tables named as quote_ident prints them on the source: the barrier
 // proper, or on a standby its own way from the primary; and beside it whatever
@@ -127,12 +154,9 @@ func (d *Detection) streams(found []Found, near, primary, subscriber *postgres.D
 //     shows it already or not.
 func (d *Detection) Barrier(tables []string) (Fence, error) {
 	o := d.options
-	var back Fence
-	if len(d.Reverse) > 0 {
-		var err error
-		if back, err = d.streams(d.Reverse, o.Target, o.TargetPrimary, d.liveSource()); err != nil {
-			return nil, err
-		}
+	back, err := d.back()
+	if err != nil {
+		return nil, err
 	}
 	if !o.Source.Server().InRecovery {
 		if back == nil {

@@ -39,8 +39,10 @@ type Options struct {
 	// SourcePrimary is the primary where the source is a standby, TargetPrimary
 	// where the target is: nil otherwise, or where it isn't known.
 	SourcePrimary, TargetPrimary *postgres.DB
-	Kind                         Kind // "" is Auto
-	Heartbeats                   []Heartbeat
+	// Via is the database in the middle of a cascade; nil where there is none.
+	Via        *postgres.DB
+	Kind       Kind // "" is Auto
+	Heartbeats []Heartbeat
 	// BucardoGroup is the group of databases that the target is of, where Bucardo
 	// carries the source's tables to several; "" waits for all of them.
 	BucardoGroup string
@@ -66,12 +68,16 @@ type Detection struct {
 	Others []string
 
 	options     Options
-	unexplained bool // something of Others may feed the target
+	hops        []*Detection // of a cascade, from the source on
+	unexplained bool         // something of Others may feed the target
 }
 
 // Detect looks at both sides' catalogs and statistics. It writes nothing, and
 // needs no privilege beyond what everybody has; what it could not see it says.
 func Detect(ctx context.Context, o Options) (*Detection, error) {
+	if o.Via != nil {
+		return detectCascade(ctx, o)
+	}
 	d := &Detection{options: o}
 	if err := d.checkPrimaries(); err != nil {
 		return nil, err

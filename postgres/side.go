@@ -30,10 +30,11 @@ import (
 // Side names one end of a pair.
 type Side string
 
-// The two sides.
+// The two sides, and what may stand between them.
 const (
 	Source Side = "source"
 	Target Side = "target"
+	Middle Side = "middle" // of a cascade; nothing of it is compared
 )
 
 // MinVersion is the oldest server_version_num that is compared: 10.0.

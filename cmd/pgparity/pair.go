@@ -50,7 +50,7 @@ func (f *pairFlags) help(cmd *cobra.Command, used ...string) {
 var filterFlags = []string{"table", "exclude-table", "schema", "exclude-schema", "matviews"}
 
 // replicationFlags say what replicates the pair.
-var replicationFlags = []string{"replication", "heartbeat", "source-primary", "target-primary"}
+var replicationFlags = []string{"replication", "heartbeat", "source-primary", "target-primary", "via"}
 
 // load reads flags, environment and file into pairs.
 func (a *app) load(cmd *cobra.Command, f *pairFlags) ([]config.Pair, error) {
@@ -80,6 +80,7 @@ func openSide(ctx context.Context, p config.Pair, side postgres.Side, url, run s
 type sides struct {
 	source, target               *postgres.DB
 	sourcePrimary, targetPrimary *postgres.DB
+	via                          *postgres.DB // the middle of a cascade, nil where none was given
 }
 
 // connectAll opens both sides, and their primaries, at once. The caller closes
@@ -88,22 +89,23 @@ func connectAll(ctx context.Context, p config.Pair) (*sides, error) {
 	run, s := runID(), &sides{}
 	g, gctx := errgroup.WithContext(ctx)
 	for _, o := range []struct {
-		side    postgres.Side
-		url     string
-		db      **postgres.DB
-		primary bool
+		side postgres.Side
+		url  string
+		db   **postgres.DB
+		flag string // of what may be left out
 	}{
-		{postgres.Source, p.Source, &s.source, false},
-		{postgres.Target, p.Target, &s.target, false},
-		{postgres.Source, p.SourcePrimary, &s.sourcePrimary, true},
-		{postgres.Target, p.TargetPrimary, &s.targetPrimary, true},
+		{postgres.Source, p.Source, &s.source, ""},
+		{postgres.Target, p.Target, &s.target, ""},
+		{postgres.Source, p.SourcePrimary, &s.sourcePrimary, "source-primary"},
+		{postgres.Target, p.TargetPrimary, &s.targetPrimary, "target-primary"},
+		{postgres.Middle, p.Via, &s.via, "via"},
 	} {
-		if o.primary && o.url == "" {
+		if o.flag != "" && o.url == "" {
 			continue
 		}
 		g.Go(func() (err error) {
-			if *o.db, err = openSide(gctx, p, o.side, o.url, run); err != nil && o.primary {
-				return fmt.Errorf("--%s-primary: %w", o.side, err)
+			if *o.db, err = openSide(gctx, p, o.side, o.url, run); err != nil && o.flag != "" {
+				return fmt.Errorf("--%s: %w", o.flag, err)
 			}
 			return err
 		})
@@ -118,7 +120,7 @@ func connectAll(ctx context.Context, p config.Pair) (*sides, error) {
 // connect opens the two sides alone, for a command that asks nothing of what
 // replicates them. The caller closes them.
 func connect(ctx context.Context, p config.Pair) (source, target *postgres.DB, err error) {
-	p.SourcePrimary, p.TargetPrimary = "", ""
+	p.SourcePrimary, p.TargetPrimary, p.Via = "", "", ""
 	s, err := connectAll(ctx, p)
 	if err != nil {
 		return nil, nil, err
@@ -126,7 +128,7 @@ func connect(ctx context.Context, p config.Pair) (source, target *postgres.DB, e
 	return s.source, s.target, nil
 }
 
-func (s *sides) close() { closeBoth(s.source, s.target, s.sourcePrimary, s.targetPrimary) }
+func (s *sides) close() { closeBoth(s.source, s.target, s.sourcePrimary, s.targetPrimary, s.via) }
 
 func closeBoth(sides ...*postgres.DB) {
 	for _, db := range sides {
@@ -141,7 +143,7 @@ func closeBoth(sides ...*postgres.DB) {
 func (s *sides) options(ctx context.Context, p config.Pair) (checker.Options, error) {
 	o := options(p)
 	o.Replication = fence.Kind(p.Replication)
-	o.SourcePrimary, o.TargetPrimary = s.sourcePrimary, s.targetPrimary
+	o.SourcePrimary, o.TargetPrimary, o.Via = s.sourcePrimary, s.targetPrimary, s.via
 	for _, h := range p.Heartbeats {
 		var table []string
 		for _, name := range []string{h.Schema, h.Table} {
