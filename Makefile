@@ -4,8 +4,11 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 TEST_MAJORS ?= 10 11 13 15 18
 TEST_FLAGS ?= -race
+# How long make soak takes, about, and the draws it repeats; none: new ones.
+SOAK_TIME ?= 10m
+SOAK_SEED ?=
 
-.PHONY: build demo test test-short lint bench servers deps docs
+.PHONY: build demo test test-short soak lint bench servers deps docs
 
 build: ## the program, as ./pgparity
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o pgparity ./cmd/pgparity
@@ -19,6 +22,9 @@ test: deps servers ## everything, on real servers of five majors
 
 test-short: ## less than a minute: fewer cases, no long scenarios
 	$(GO) test -short ./...
+
+soak: servers ## verify again and again while the pair is written to and damaged
+	SOAK_TIME=$(SOAK_TIME) SOAK_SEED=$(SOAK_SEED) $(GO) test $(TEST_FLAGS) -count=1 -v -timeout 0 -run TestSoak ./internal/soak
 
 lint: ## golangci-lint, built from tools/go.mod
 	$(GO) vet ./...
