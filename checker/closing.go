@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/pgparity/pgparity/hashing"
@@ -59,18 +60,57 @@ func (h *hotRows) take() [][]string {
 // meanwhile is, by its key, a row that was deleted and one that is new.
 // A table without a key is read in one statement, however long that takes: an
 // update leaves nothing by which its rows could be divided.
+//
+// A row that vanishes from both sides while it is rechecked may have got another
+// key, and have taken a damage along that the update did not touch. So the rows
+// that were written since the closing began are closed as well, as long as some
+// vanish, and at most maxClosings times: then they count as deleted.
 func (r *run) doClosing(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	out := Outcome{Unit: u}
-	hot, seen := tr.hot.take(), map[string]bool{}
-	for _, k := range hot {
-		seen[joinKey(k)] = true
+	hot, at := tr.hot.take(), [2]string{r.moving.horizon, r.moving.back}
+	for range maxClosings {
+		next, err := r.horizons(ctx)
+		if err != nil {
+			return out, err
+		}
+		tr.gone.Store(0)
+		seen := map[string]bool{}
+		for _, k := range hot {
+			seen[joinKey(k)] = true
+		}
+		err = r.closeSide(ctx, tr, &out, r.source, at[0], hot, seen)
+		if err == nil && r.moving.back != "" {
+			err = r.closeSide(ctx, tr, &out, r.target, at[1], nil, seen)
+		}
+		if err != nil {
+			return out, err
+		}
+		if out.gone = tr.gone.Load(); out.gone == 0 {
+			break
+		}
+		hot, at = nil, next
 	}
-	err := r.closeSide(ctx, tr, &out, r.source, r.moving.horizon, hot, seen)
-	if err == nil && r.moving.back != "" {
-		err = r.closeSide(ctx, tr, &out, r.target, r.moving.back, nil, seen)
+	out.Compared = true
+	return out, nil
+}
+
+// maxClosings is how often a table is closed.
+const maxClosings = 3
+
+// horizons reads the oldest transaction that each side does not see now; of the
+// target only where its own changes are replicated.
+func (r *run) horizons(ctx context.Context) (at [2]string, err error) {
+	for i, db := range []*postgres.DB{r.source, r.target} {
+		if i == 1 && r.moving.back == "" {
+			break
+		}
+		snapshot, err := db.Transactions(ctx)
+		if err != nil {
+			return at, err
+		}
+		at[i], _, _ = strings.Cut(snapshot, ":")
 	}
-	out.Compared = err == nil
-	return out, err
+	return at, nil
 }
 
 // closeSide settles some rows, and all others of one side that were written from

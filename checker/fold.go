@@ -38,6 +38,9 @@ func (r *run) Fold(o Outcome) {
 	if o.Err != "" {
 		tr.fail(o.Err)
 	}
+	if o.gone > 0 {
+		tr.note(fmt.Sprintf("%s deleted, or got another key, while the table was closed: such a row is judged by its old key", plural(o.gone, "row was", "rows were")))
+	}
 	if o.rewrites > 0 {
 		tr.note("it was rewritten while it was read (VACUUM FULL, CLUSTER or the like), and read again")
 	}

@@ -137,6 +137,11 @@ func (n *needs) replication() {
 		}
 		n.add(what, fmt.Sprintf("GRANT SELECT%s ON TABLE pg_catalog.%s TO %s;", columns, c.Catalog, n.Quoted), false)
 	}
+	for _, t := range n.p.Tools {
+		if has := t.Own && !n.other || t.Public; !has {
+			n.add("USAGE and SELECT on what "+t.Schema+" keeps in its schema", t.Grant(n.Quoted)+";", false)
+		}
+	}
 }
 
 // relations adds what the pair's tables and sequences need.

@@ -37,6 +37,7 @@ type tableRun struct {
 	barred error  // why the replication does not carry it; nothing is read then
 	doubt  string // why a difference may be meant, "" where it may not
 	hot    hotRows
+	gone   atomic.Int64 // suspects that neither side has any more
 
 	mu    sync.Mutex // guards paces
 	paces map[string]*pace

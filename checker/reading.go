@@ -61,7 +61,17 @@ func (r *run) readAtLength(ctx context.Context, db *postgres.DB, tag string, fn 
 	return db.Read(ctx, tag, fn, settings...)
 }
 
-// readFunc is read or readAtLength.
+// readWhatever is read, and readAtLength where that overran the budget: for a
+// short statement that cannot be cut smaller, and that waits for a lock.
+func (r *run) readWhatever(ctx context.Context, db *postgres.DB, tag string, fn func(context.Context, *postgres.Session) error, settings ...string) error {
+	err := r.read(ctx, db, tag, fn, settings...)
+	if postgres.TimedOut(err) && r.o.Budget > 0 && ctx.Err() == nil {
+		return r.readAtLength(ctx, db, tag, fn, settings...)
+	}
+	return err
+}
+
+// readFunc is read, readAtLength or readWhatever.
 type readFunc func(ctx context.Context, db *postgres.DB, tag string, fn func(context.Context, *postgres.Session) error, settings ...string) error
 
 // readAgain reads by read or readAtLength, and once more when a standby's replay

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pgparity/pgparity/fence"
@@ -54,6 +55,9 @@ type Recheck struct {
 	// Primary: the source is no standby and gets no changes from the target, so
 	// that a row which nobody has touched needs no barrier.
 	Primary bool
+	// Gone counts the suspects that were cleared because neither side has them any
+	// more; nil for nobody who asks.
+	Gone *atomic.Int64
 	// Held tells how long readings were held back so far, which does not count as
 	// time to settle; nil for never.
 	Held func() time.Duration
@@ -216,6 +220,9 @@ func (b *lineup) settle(standing func(i int, s *Suspect) Standing) {
 		case Open:
 			b.open = append(b.open, s)
 		case Cleared: // both sides were seen equal: nothing to report
+			if b.Gone != nil && s.absent() {
+				b.Gone.Add(1)
+			}
 		}
 	}
 }

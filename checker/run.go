@@ -92,6 +92,7 @@ type run struct {
 	guard          *guard
 	moving         *moving        // nil where nothing replicates
 	again          []sampler.Unit // put off, since the replication stood still
+	crowds         chan struct{}  // one for each bite of a moving pair that is rechecked
 	sizes          sizes
 	stop           context.CancelCauseFunc
 	journal        *journal  // nil keeps no checkpoints
@@ -117,6 +118,7 @@ func Run(ctx context.Context, source, target *postgres.DB, o Options) (*Result, 
 	defer stop(nil)
 	o = o.seeded()
 	r := &run{o: o, source: source, target: target, byName: map[string]*tableRun{}, keys: newKeyMask(o.HashKeys), stop: stop}
+	r.crowds = make(chan struct{}, maxCrowds)
 	r.result = &Result{
 		SchemaVersion: SchemaVersion,
 		Tool:          Tool{Version: o.Version, OptionsHash: o.OptionsHash, DigestSpec: hashing.Spec},

@@ -120,7 +120,7 @@ func (r *run) doSample(ctx context.Context, tr *tableRun, u sampler.Unit) (Outco
 		err := r.readAgain(ctx, db, u.ID(), func(ctx context.Context, s *postgres.Session) (err error) {
 			draws[i].Drawer, err = sampler.NewDrawer(ctx, s, tr.table, db.Side(), db.Server().BlockSize, u.Seed)
 			return err
-		}, r.read)
+		}, r.readWhatever)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -191,12 +191,15 @@ func (r *run) sampleSide(ctx context.Context, tr *tableRun, d *drawing, want int
 func (r *run) readPlaces(ctx context.Context, tr *tableRun, d *drawing, places []sampler.Place) (map[sampler.Place][]string, error) {
 	all := map[sampler.Place][]string{}
 	for len(places) > 0 {
-		n := min(d.batch, len(places))
+		n, read := min(d.batch, len(places)), r.read
+		if n <= leastBatch {
+			read = r.readWhatever
+		}
 		var keys map[sampler.Place][]string
 		err := r.readAgain(ctx, d.db, "sample "+tr.table.Name, func(ctx context.Context, s *postgres.Session) (err error) {
 			keys, err = d.Read(ctx, s, places[:n])
 			return err
-		}, r.read, sampler.TidScan...)
+		}, read, sampler.TidScan...)
 		if postgres.TimedOut(err) && ctx.Err() == nil && n > leastBatch {
 			d.batch = max(n/4, leastBatch)
 			continue

@@ -230,7 +230,7 @@ func (r *run) collides(ctx context.Context, q *pairing.Sequence, next int64) (bo
 	}
 	taken := func(ctx context.Context, db *postgres.DB) (taken bool, err error) {
 		scope := t.Scope(db.Side()).And("t."+postgres.Ident(q.Target.OwnerColumn)+" = $1::pg_catalog.int8", fmt.Sprint(next))
-		err = r.read(ctx, db, "sequence "+q.Name, func(ctx context.Context, s *postgres.Session) error {
+		err = r.readWhatever(ctx, db, "sequence "+q.Name, func(ctx context.Context, s *postgres.Session) error {
 			return s.Each(ctx, postgres.Statement{SQL: "SELECT EXISTS (SELECT " + scope.Clause() + ")", Args: scope.Args}, func(row postgres.Row) error {
 				taken = row.Bool(0)
 				return nil

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/sampler"
@@ -30,30 +32,50 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 	batch, c := r.sizes.look, Recheck{Look: look, Settle: r.o.Settle, Held: r.guard.heldFor}
 	if tr.fences != nil { // each round waits for them
 		c.Fences, c.BothRest = tr.fences, r.result.Replication.BothWays || !tr.digest.Keyed()
+		c.Gone = &tr.gone
 		c.Primary = !r.source.Server().InRecovery && !r.result.Replication.BothWays
 		batch = r.sizes.crowd
 	}
 	if !tr.digest.Keyed() { // each reading reads the whole table
 		batch = int(r.sizes.batch)
 	}
-	for bite := range bites(keys, batch) {
-		if err := r.settleBite(ctx, tr, bite, c, of); err != nil {
-			return err
+	if c.Fences == nil {
+		for bite := range bites(keys, batch) {
+			if err := r.settleBite(ctx, tr, bite, c, of, &sync.Mutex{}); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
+	// They mostly wait for fences, and that they can do together.
+	var g errgroup.Group
+	var taking sync.Mutex
+	for bite := range bites(keys, batch) {
+		r.crowds <- struct{}{}
+		g.Go(func() error {
+			defer func() { <-r.crowds }()
+			return r.settleBite(ctx, tr, bite, c, of, &taking)
+		})
+	}
+	return g.Wait()
 }
+
+// maxCrowds bounds the suspects of a moving pair that are held in memory: so
+// many bites are rechecked at a time, of all tables.
+const maxCrowds = 8
 
 // patientRounds is how many rounds a row of a moving table has before it is kept
 // for the end.
 const patientRounds = 2
 
-func (r *run) settleBite(ctx context.Context, tr *tableRun, keys [][]string, c Recheck, of func(key []string) *Outcome) error {
+func (r *run) settleBite(ctx context.Context, tr *tableRun, keys [][]string, c Recheck, of func(key []string) *Outcome, taking *sync.Mutex) error {
 	aside := c.Fences != nil && of(keys[0]).Unit.Check == sampler.CheckContent && tr.hot.room()
 	if aside {
 		c.Rounds = patientRounds
 	}
 	confirmed, open, err := c.Run(ctx, keys)
+	taking.Lock() // the outcomes are shared
+	defer taking.Unlock()
 	for _, s := range confirmed {
 		if tr.doubt != "" {
 			s.why = "it differs, and that may be meant: " + tr.doubt
@@ -125,7 +147,7 @@ func (r *run) look(ctx context.Context, tr *tableRun, db *postgres.DB, keys [][]
 func (r *run) holds(ctx context.Context, tr *tableRun, db *postgres.DB, key []string) error {
 	return r.readAgain(ctx, db, "recheck "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
 		return tr.digest.Holds(ctx, s, db.Side(), key)
-	}, r.read)
+	}, r.readWhatever)
 }
 
 // lookAtOnce reads rows by key in one statement; one that a standby's replay

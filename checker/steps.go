@@ -89,7 +89,7 @@ func (r *run) ends(ctx context.Context, tr *tableRun, u sampler.Unit, within sam
 				all = sampler.Step{From: min(all.From, ends.From), To: max(all.To, ends.To)}
 			}
 			return err
-		}, r.read, hashing.IndexOnly...)
+		}, r.readWhatever, hashing.IndexOnly...)
 	})
 	return all, err
 }

@@ -68,6 +68,16 @@ func (s *Suspect) Observe(side postgres.Side, state hashing.State) Standing {
 	return s.judge()
 }
 
+// absent tells whether the target's last reading found no row.
+func (s *Suspect) absent() bool {
+	for _, r := range slices.Backward(s.last) {
+		if r.side == postgres.Target {
+			return !r.state.Present
+		}
+	}
+	return false
+}
+
 // clear tells whether the target's last reading equals a witnessed version.
 func (s *Suspect) clear() bool {
 	for i := len(s.last) - 1; i >= 0; i-- {

@@ -28,6 +28,7 @@ type Outcome struct {
 	claimed  []string // rows that no later unit is to count again
 	restored bool     // an earlier run compared it
 	rewrites int      // how often it was read again because the table was rewritten
+	gone     int64    // rows that vanished from both sides while they were rechecked
 
 	unsettledWhy string // of the first
 }

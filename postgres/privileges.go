@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 )
 
 // Privileges is what the connected role may do on one side, and how names
@@ -14,8 +15,10 @@ type Privileges struct {
 	// Replication is what the state of the replication is read from. Everybody
 	// may, unless somebody revoked it.
 	Replication []CatalogPrivilege
-	Schemas     map[string]SchemaPrivilege // by name
-	Relations   map[uint32]RelationPrivilege
+	// Tools are the schemas of replication tools that are there.
+	Tools     []ToolPrivilege
+	Schemas   map[string]SchemaPrivilege // by name
+	Relations map[uint32]RelationPrivilege
 }
 
 // SchemaPrivilege is a schema's quoted name and whether the role may use it.
@@ -30,6 +33,22 @@ type CatalogPrivilege struct {
 	Columns []string // nil for all
 	Own     bool     // the role may
 	Public  bool     // everybody may
+}
+
+// ToolPrivilege is whether what a replication tool keeps in a schema of its own
+// may be read.
+type ToolPrivilege struct {
+	Schema string // pglogical or bucardo
+	Own    bool   // the role may
+	Public bool   // everybody may
+}
+
+// Grant is what lets a role, given as quote_ident prints it, read it.
+func (t ToolPrivilege) Grant(role string) string {
+	if t.Schema == "pglogical" {
+		return PglogicalGrant(role)
+	}
+	return fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT ON ALL TABLES IN SCHEMA %[1]s TO %[2]s", t.Schema, role)
 }
 
 // RelationPrivilege is what the role may read of a table or a sequence.
@@ -67,6 +86,9 @@ func (db *DB) ReadPrivileges(ctx context.Context) (*Privileges, error) {
 		if err := db.replicationPrivileges(ctx, s, p); err != nil {
 			return err
 		}
+		if err := toolPrivileges(ctx, s, p); err != nil {
+			return err
+		}
 		err = s.Each(ctx, Statement{SQL: `SELECT n.nspname, pg_catalog.quote_ident(n.nspname), pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 FROM pg_catalog.pg_namespace n`}, func(r Row) error {
 			p.Schemas[r.Text(0)] = SchemaPrivilege{Quoted: r.Text(1), Usage: r.Bool(2)}
@@ -84,6 +106,23 @@ FROM pg_catalog.pg_namespace n`}, func(r Row) error {
 		return nil, err
 	}
 	return p, nil
+}
+
+// toolPrivileges asks for the schemas of pglogical, of which some tables are
+// read, and of Bucardo.
+func toolPrivileges(ctx context.Context, s *Session, p *Privileges) error {
+	return s.Each(ctx, Statement{SQL: `SELECT n.nspname,
+  pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT')), true),
+  pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege('public', c.oid, 'SELECT')), true)
+FROM pg_catalog.pg_namespace n
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'v')
+  AND (n.nspname = 'bucardo' OR c.relname IN ('node', 'local_node', 'subscription', 'local_sync_status', 'replication_set', 'replication_set_table'))
+WHERE n.nspname IN ('bucardo', 'pglogical')
+GROUP BY n.oid, n.nspname
+ORDER BY n.nspname`}, func(r Row) error {
+		p.Tools = append(p.Tools, ToolPrivilege{Schema: r.Text(0), Own: r.Bool(1), Public: r.Bool(2)})
+		return nil
+	})
 }
 
 // replicationPrivileges asks for each catalog that tells how the replication
