@@ -185,8 +185,11 @@ const lookPatience = 5 * time.Second
 func await(ctx context.Context, m Mark, passed func(context.Context) (bool, error), why func(context.Context) ([]Trouble, error)) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		ok, err := passed(ctx)
+		if ok && err == nil {
+			return nil // proved, though the deadline may be over by now
+		}
 		if ctx.Err() == nil {
-			if ok || err != nil {
+			if err != nil {
 				return err
 			}
 			rest(ctx, pause)
