@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/postgres"
@@ -62,18 +63,20 @@ func (h *hotRows) take() [][]string {
 // update leaves nothing by which its rows could be divided.
 //
 // A row that vanishes from both sides while it is rechecked may have got another
-// key, and have taken a damage along that the update did not touch. So the rows
-// that were written since the closing began are closed as well, as long as some
-// vanish, and at most maxClosings times: then they count as deleted.
+// key, and have taken a damage along that the update did not touch; where one is
+// written meanwhile, it may be another row that got its key. So the rows that were
+// written since the closing began are closed as well, at most maxClosings times,
+// and for those that were only written, where they are found at once. Then a
+// row is what its key is.
 func (r *run) doClosing(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	out := Outcome{Unit: u}
 	hot, at := tr.hot.take(), [2]string{r.moving.horizon, r.moving.back}
-	for range maxClosings {
+	for more := maxClosings; more > 0; more-- {
 		next, err := r.horizons(ctx)
 		if err != nil {
 			return out, err
 		}
-		tr.gone.Store(0)
+		tr.restless.begin(next[0])
 		seen := map[string]bool{}
 		for _, k := range hot {
 			seen[joinKey(k)] = true
@@ -85,13 +88,37 @@ func (r *run) doClosing(ctx context.Context, tr *tableRun, u sampler.Unit) (Outc
 		if err != nil {
 			return out, err
 		}
-		if out.gone = tr.gone.Load(); out.gone == 0 {
+		if out.gone = tr.restless.gone.Load(); out.gone == 0 && (tr.restless.touched.Load() == 0 || tr.restless.long.Load()) {
 			break
 		}
 		hot, at = nil, next
 	}
 	out.Compared = true
 	return out, nil
+}
+
+// restless is what a closing's suspects did while they were rechecked.
+type restless struct {
+	since         atomic.Uint32 // the transaction, less its epoch, before the closing began
+	gone, touched atomic.Int64  // those that neither side has any more, and those that were written
+	long          atomic.Bool   // the closing does not find its rows at once
+}
+
+func (m *restless) begin(since string) {
+	m.since.Store(uint32(number(since)))
+	m.gone.Store(0)
+	m.touched.Store(0)
+}
+
+// cleared takes a suspect that was cleared.
+func (m *restless) cleared(s *Suspect) {
+	version := s.newest()
+	switch {
+	case !version.Present:
+		m.gone.Add(1)
+	case !s.Copies && int32(uint32(number(version.Version))-m.since.Load()) >= 0: // they wrap around
+		m.touched.Add(1)
+	}
 }
 
 // maxClosings is how often a table is closed.
@@ -116,11 +143,13 @@ func (r *run) horizons(ctx context.Context) (at [2]string, err error) {
 // closeSide settles some rows, and all others of one side that were written from
 // a horizon on and not seen yet.
 func (r *run) closeSide(ctx context.Context, tr *tableRun, out *Outcome, db *postgres.DB, horizon string, rows [][]string, seen map[string]bool) error {
-	read := r.read
 	if !tr.digest.Keyed() {
-		read = r.readAtLength
+		if err := r.settle(ctx, tr, rows, out); err != nil {
+			return err
+		}
+		return r.closeShare(ctx, tr, out, db, horizon, hashing.All, seen)
 	}
-	young, err := r.youngAtOnce(ctx, tr, db, horizon, read)
+	young, err := r.youngAtOnce(ctx, tr, db, horizon, hashing.All, r.read)
 	switch {
 	case err == nil:
 		rows = append(rows, young.without(seen)...)
@@ -128,7 +157,8 @@ func (r *run) closeSide(ctx context.Context, tr *tableRun, out *Outcome, db *pos
 			seen[joinKey(k)] = true
 		}
 		return r.settle(ctx, tr, rows, out)
-	case tr.digest.Keyed() && (postgres.TimedOut(err) && ctx.Err() == nil || errors.Is(err, errBatchFull)):
+	case postgres.TimedOut(err) && ctx.Err() == nil, errors.Is(err, errBatchFull):
+		tr.restless.long.Store(true)
 		if err = r.settle(ctx, tr, rows, out); err == nil {
 			err = r.youngByKey(ctx, tr, out.Unit, db, horizon, func(s *rowSet) error { return r.settle(ctx, tr, s.without(seen), out) })
 		}
@@ -136,13 +166,31 @@ func (r *run) closeSide(ctx context.Context, tr *tableRun, out *Outcome, db *pos
 	return err
 }
 
+// closeShare is closeSide for a share of a table without a key, and for each half
+// of it where it holds too many.
+func (r *run) closeShare(ctx context.Context, tr *tableRun, out *Outcome, db *postgres.DB, horizon string, h hashing.Share, seen map[string]bool) error {
+	young, err := r.youngAtOnce(ctx, tr, db, horizon, h, r.readAtLength)
+	switch {
+	case errors.Is(err, errBatchFull):
+		for _, half := range h.Halves() {
+			if err := r.closeShare(ctx, tr, out, db, horizon, half, seen); err != nil {
+				return err
+			}
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	return r.settle(ctx, tr, young.without(seen), out)
+}
+
 // youngAtOnce reads which rows of a side were written from a horizon on.
-func (r *run) youngAtOnce(ctx context.Context, tr *tableRun, db *postgres.DB, horizon string, read readFunc) (*rowSet, error) {
+func (r *run) youngAtOnce(ctx context.Context, tr *tableRun, db *postgres.DB, horizon string, h hashing.Share, read readFunc) (*rowSet, error) {
 	var young *rowSet
 	err := r.readAgain(ctx, db, "closing "+tr.table.Name, func(ctx context.Context, s *postgres.Session) error {
 		young = newRowSet(2 * r.sizes.batch)
 		young.many = !tr.digest.Keyed()
-		return tr.digest.Rows(ctx, s, postgres.Young(tr.table.Scope(db.Side()), horizon), hashing.All, young.take)
+		return tr.digest.Rows(ctx, s, postgres.Young(tr.table.Scope(db.Side()), horizon), h, young.take)
 	}, read)
 	return young, err
 }
@@ -173,8 +221,8 @@ func (r *run) youngByKey(ctx context.Context, tr *tableRun, u sampler.Unit, db *
 const confirmTries = 5
 
 // doMovingCounts counts a moving table: the source, and behind the fence the
-// target, and the source again. Equal counts are a match; others prove nothing
-// while rows come and go.
+// target, and the source again. Three equal counts are a match, as far as counts
+// can tell; others prove nothing while rows come and go.
 func (r *run) doMovingCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
 	var source, target int64
 	for range confirmTries {
@@ -197,7 +245,7 @@ func (r *run) doMovingCounts(ctx context.Context, tr *tableRun, u sampler.Unit) 
 		if source, err = r.count(ctx, tr, u, r.source); err != nil {
 			return Outcome{}, err
 		}
-		if target == before || target == source {
+		if before == target && target == source {
 			return Outcome{Unit: u, Compared: true, Source: target, Target: target}, nil
 		}
 	}

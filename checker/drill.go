@@ -69,6 +69,15 @@ type area struct {
 	within sampler.Range
 	steps  []sampler.Step
 	rows   int64
+	older  *[2]string // only rows of each side from before a transaction; nil for all
+}
+
+// of narrows a piece of the area on one side.
+func (a area) of(scope postgres.Scope, side postgres.Side) postgres.Scope {
+	if a.older == nil {
+		return scope
+	}
+	return postgres.Older(scope, a.older[index(side)])
 }
 
 // piece is the area on one side.
@@ -85,7 +94,7 @@ func (r *run) compareRows(ctx context.Context, tr *tableRun, u sampler.Unit, ste
 	if len(steps) == 0 {
 		return nil
 	}
-	a := area{u.Range, steps, rows}
+	a := area{within: u.Range, steps: steps, rows: rows}
 	suspects, err := r.suspects(ctx, tr, u, a, hashing.All)
 	if errors.Is(err, errBatchFull) {
 		if n := len(steps) / 2; n > 0 {
@@ -188,7 +197,7 @@ func (r *run) sketchOf(ctx context.Context, tr *tableRun, u sampler.Unit, a area
 		sign := int64(1 - 2*index(db.Side()))
 		return r.readWhole(ctx, tr, db, u, []piece{r.piece(tr, u, a, db)}, "", pass{op: "sketch", do: func(ctx context.Context, s *postgres.Session, p piece) (func() error, error) {
 			part := newSketch(tr.digest.Keyed(), cells)
-			err := tr.digest.Rows(ctx, s, p.scope(tr, db), h, func(row hashing.Row) error {
+			err := tr.digest.Rows(ctx, s, a.of(p.scope(tr, db), db.Side()), h, func(row hashing.Row) error {
 				part.add(row, sign)
 				return nil
 			})

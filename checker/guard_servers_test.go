@@ -201,6 +201,9 @@ func idle(t *testing.T, s *guardedServers) {
 // TestGuardOfABlindRole: a role without pg_monitor is told so, once for each
 // limit and side, and the run is not held back by what it cannot see.
 func TestGuardOfABlindRole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: what a role can't see is tested in postgres; run without -short")
+	}
 	s := newGuardedServers(t, 10, 18)
 	for _, u := range s.urls {
 		execAll(t, plainSession(t, u), "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'unseeing') THEN CREATE ROLE unseeing LOGIN PASSWORD 'pw'; END IF; END $$")

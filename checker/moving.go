@@ -44,6 +44,7 @@ import (
 type moving struct {
 	detected *fence.Detection
 	forward  fence.Fence
+	near     fence.Fence            // from the source's primary to the source, nil where that is none
 	horizon  string                 // H0
 	back     string                 // the target's, where its own changes are replicated back, else ""
 	stuck    *fence.Stalled         // why the target never got X0, nil where it did
@@ -106,12 +107,29 @@ func (r *run) begin(ctx context.Context) error {
 		r.result.AsOfLSN = mark.LSN.String()
 	}
 	err = r.await(ctx, m.forward, mark, r.o.Settle)
+	if err == nil {
+		err = r.replay(ctx)
+	}
 	m.begun = true
 	if errors.As(err, &m.stuck) {
 		r.note("where nothing is written on the source any more, and all of it has arrived, --replication still compares the pair as it stands")
 		return nil
 	}
 	return err
+}
+
+// replay waits until a source that is a standby shows all that its primary had
+// at X0: rows are read there.
+func (r *run) replay(ctx context.Context) error {
+	if !r.source.Server().InRecovery || r.o.SourcePrimary == nil {
+		return nil
+	}
+	r.moving.near = fence.Physical(r.o.SourcePrimary, r.source)
+	mark, err := r.moving.near.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	return r.await(ctx, r.moving.near, mark, r.o.Settle)
 }
 
 // cover reads how the replication carries each table when the run begins. One
@@ -196,6 +214,13 @@ func (r *run) health(ctx context.Context) (fence.Health, error) {
 	health, err := r.moving.forward.Health(ctx)
 	if err != nil {
 		return health, err
+	}
+	if r.moving.near != nil {
+		near, err := r.moving.near.Health(ctx)
+		if err != nil {
+			return health, err
+		}
+		health.Streams, health.Troubles = append(health.Streams, near.Streams...), append(health.Troubles, near.Troubles...)
 	}
 	res := r.result.Replication
 	res.Streams = nil

@@ -39,8 +39,11 @@ var fooled = []struct {
 // TestWhatFooledOthers: each of these is a mismatch, counted to the row, by
 // either way of hashing; and the same rows on both sides are a match.
 func TestWhatFooledOthers(t *testing.T) {
-	for _, c := range fooled {
+	for n, c := range fooled {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && n%4 != 0 {
+				t.Skip("skipped: hashing sees such damages; run without -short")
+			}
 			t.Parallel()
 			made := `CREATE TABLE "T" (` + c.table + `)`
 			source := pgcluster.Shared(t, 15).TestDB(t, made, `INSERT INTO "T" `+c.source, `ANALYZE`)

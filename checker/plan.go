@@ -33,11 +33,11 @@ type tableRun struct {
 	errors      int             // units that failed
 
 	// Of a moving pair:
-	fences *tableFences
-	barred error  // why the replication does not carry it; nothing is read then
-	doubt  string // why a difference may be meant, "" where it may not
-	hot    hotRows
-	gone   atomic.Int64 // suspects that neither side has any more
+	fences   *tableFences
+	barred   error  // why the replication does not carry it; nothing is read then
+	doubt    string // why a difference may be meant, "" where it may not
+	hot      hotRows
+	restless restless
 
 	mu    sync.Mutex // guards paces
 	paces map[string]*pace

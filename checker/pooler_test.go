@@ -134,6 +134,9 @@ func write(t *testing.T, name, text string) {
 // server connection, which other clients use in between. Both verdicts come
 // out, and the others find their sessions as they were.
 func TestThroughPgBouncer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: a pooler of its own, three whole runs; run without -short")
+	}
 	world := []string{
 		`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone = ''Asia/Tokyo''', current_database());
   EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_temp', current_database()); END $$`,

@@ -72,6 +72,9 @@ func TestNotNullThatWasNeverValidated(t *testing.T) {
 // TestBytesOfOtherEncodings: text in byte order lies in another order in
 // another encoding, where ranges would overlap.
 func TestBytesOfOtherEncodings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: two clusters of its own; hashing compares other encodings; run without -short")
+	}
 	made := []string{`CREATE TABLE t (k text PRIMARY KEY)`,
 		// The lower-case Cyrillic letters, in ASCII.
 		`INSERT INTO t SELECT substr(convert_from(decode(string_agg(CASE WHEN c < 1088 THEN 'd0' || to_hex(c - 896) ELSE 'd1' || to_hex(c - 960) END, '' ORDER BY c), 'hex'), 'UTF8'), 1 + n % 32, 1) || n

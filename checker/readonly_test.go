@@ -52,6 +52,9 @@ func restricted(t *testing.T, conn *pgx.Conn) {
 func TestReadsOnly(t *testing.T) {
 	for _, major := range []int{10, 15, 18} {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			if testing.Short() && major != 18 {
+				t.Skip("skipped: a cluster of its own; run without -short")
+			}
 			t.Parallel()
 			server := quiet(t, major)
 			readers(t, server)

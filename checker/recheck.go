@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pgparity/pgparity/fence"
@@ -50,14 +49,13 @@ type Recheck struct {
 	Settle time.Duration
 	// Rounds bounds the rounds, 0 for no bound.
 	Rounds int
-	// BothRest is as in Suspect.
-	BothRest bool
+	// BothRest and Copies are as in Suspect.
+	BothRest, Copies bool
 	// Primary: the source is no standby and gets no changes from the target, so
 	// that a row which nobody has touched needs no barrier.
 	Primary bool
-	// Gone counts the suspects that were cleared because neither side has them any
-	// more; nil for nobody who asks.
-	Gone *atomic.Int64
+	// Cleared, where it is not nil, is told of each suspect that is cleared.
+	Cleared func(*Suspect)
 	// Held tells how long readings were held back so far, which does not count as
 	// time to settle; nil for never.
 	Held func() time.Duration
@@ -80,7 +78,7 @@ func (c Recheck) Run(ctx context.Context, keys [][]string) (confirmed, unsettled
 		b.held = c.Held()
 	}
 	for i, k := range keys {
-		b.open[i] = &Suspect{Key: k, BothRest: c.BothRest}
+		b.open[i] = &Suspect{Key: k, BothRest: c.BothRest, Copies: c.Copies}
 	}
 	err = b.rounds(ctx)
 	if err != nil {
@@ -220,8 +218,8 @@ func (b *lineup) settle(standing func(i int, s *Suspect) Standing) {
 		case Open:
 			b.open = append(b.open, s)
 		case Cleared: // both sides were seen equal: nothing to report
-			if b.Gone != nil && s.absent() {
-				b.Gone.Add(1)
+			if b.Cleared != nil {
+				b.Cleared(s)
 			}
 		}
 	}
@@ -231,6 +229,9 @@ func (b *lineup) settle(standing func(i int, s *Suspect) Standing) {
 const (
 	maxWatched = 200
 	watchPause = 2 * time.Millisecond
+	// maxVersions bounds the versions that are kept of them together; rows of which
+	// more go by may stay open.
+	maxVersions = 8000
 )
 
 // watch reads restless suspects on the source until the returned function is
@@ -246,7 +247,8 @@ func (b *lineup) watch(ctx context.Context) (end func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var seen [][]hashing.State
+	versions := make([][]hashing.State, len(restless))
+	kept := 0
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for ctx.Err() == nil {
@@ -255,16 +257,21 @@ func (b *lineup) watch(ctx context.Context) (end func()) {
 			if err != nil {
 				return // the next reading that matters meets it, too
 			}
-			seen = append(seen, states)
+			for i, state := range states {
+				n := len(versions[i])
+				if same := n > 0 && versions[i][n-1].Version == state.Version && versions[i][n-1].Same(state); !same && kept < maxVersions {
+					versions[i], kept = append(versions[i], state), kept+1
+				}
+			}
 			_ = wait(ctx, max(watchPause, time.Since(began))) // at most half the time is spent in reading
 		}
 	})
 	return func() {
 		cancel()
 		watching.Wait()
-		for _, states := range seen {
-			for i, s := range restless {
-				s.Witness(states[i])
+		for i, s := range restless {
+			for _, state := range versions[i] {
+				s.Witness(state)
 			}
 		}
 	}

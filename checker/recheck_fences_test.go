@@ -59,12 +59,15 @@ func keysUpTo(n int) [][]string {
 
 func (p *modelPair) number(most int) int { return p.draw.IntN(most + 1) }
 
+// sleep lets the time of a synctest bubble go by, which takes none.
+func sleep(d time.Duration) { <-time.After(d) }
+
 // pass lets time go by, in which the pair moves.
 func (p *modelPair) pass(most time.Duration) {
 	p.mu.Lock()
 	d := time.Duration(p.draw.Int64N(int64(most)))
 	p.mu.Unlock()
-	time.Sleep(d)
+	sleep(d)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.moves--; p.moves < 0 {
@@ -215,7 +218,8 @@ func TestRecheckBetweenFences(t *testing.T) {
 		cleared += len(keys) - len(unsettled) - len(confirmed)
 	})
 	t.Logf("%d rows were cleared, %d stayed open, %d damages were found", cleared, open, damaged)
-	if cleared == 0 || open == 0 || damaged == 0 {
+	// Of the few pairs of -short one in eight times none leaves a row open.
+	if cleared == 0 || damaged == 0 || open == 0 && !testing.Short() {
 		t.Error("one of them never came: the test is broken")
 	}
 }
@@ -262,7 +266,7 @@ func (s *steady) look(_ context.Context, side postgres.Side, keys [][]string) ([
 }
 
 // Forward lets time pass until the target is where the source was.
-func (s *steady) Forward(context.Context) error { time.Sleep(s.lag + s.every); return nil }
+func (s *steady) Forward(context.Context) error { sleep(s.lag + s.every); return nil }
 func (s *steady) Back(context.Context) error    { return nil }
 func (s *steady) Covered(context.Context) error { return nil }
 
@@ -272,7 +276,7 @@ func (s *steady) Covered(context.Context) error { return nil }
 func TestRecheckWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &steady{began: time.Now(), every: 5 * time.Millisecond, lag: 200 * time.Millisecond}
-		time.Sleep(time.Second)
+		sleep(time.Second)
 		confirmed, open, err := checker.Recheck{Look: s.look, Fences: s, Settle: 3 * time.Second}.Run(t.Context(), [][]string{{"1"}})
 		if err != nil || len(confirmed) != 0 || len(open) != 0 {
 			t.Errorf("%d confirmed, %d open, err %v; want it cleared", len(confirmed), len(open), err)

@@ -75,7 +75,7 @@ func (o Options) sampleText(source, target *postgres.DB, t *pairing.Table, keyed
 // planSample plans the sample of a table. One that cannot be drawn is a failure,
 // unless the whole content is compared anyway.
 func (r *run) planSample(tr *tableRun) {
-	_, why := r.o.samplePlan(r.source, r.target, tr.table, tr.digest.Keyed())
+	plan, why := r.o.samplePlan(r.source, r.target, tr.table, tr.digest.Keyed())
 	if why != "" && r.o.has("ranges") {
 		tr.note("sample: not drawn, " + why)
 		return
@@ -85,6 +85,9 @@ func (r *run) planSample(tr *tableRun) {
 		tr.result.Plan = "sample"
 	}
 	tr.add(sampler.Unit{Check: sampler.CheckSample, SampleRows: r.o.SampleRows, Seed: r.o.Seed})
+	if plan == wholeSample && r.moving != nil && !r.o.has("ranges") {
+		tr.add(sampler.Unit{Check: sampler.CheckClosing}) // its content is read like any other's
+	}
 }
 
 // drawing draws rows of one side.

@@ -209,6 +209,9 @@ func TestSampleOfFewRows(t *testing.T) {
 // TestSampleOfPartitions draws through a partitioned root, whose leaves lie
 // otherwise on the target.
 func TestSampleOfPartitions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: 60,000 rows; the draws from partitions are tested in sampler; run without -short")
+	}
 	root := "CREATE TABLE t (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id)"
 	fill := "INSERT INTO t SELECT g, repeat('v', 70) || g FROM generate_series(1, 60000) AS g"
 	source := pgcluster.Shared(t, 15).TestDB(t, root, "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (5000)",

@@ -31,8 +31,9 @@ func (r *run) settleEach(ctx context.Context, tr *tableRun, keys [][]string, of 
 	}
 	batch, c := r.sizes.look, Recheck{Look: look, Settle: r.o.Settle, Held: r.guard.heldFor}
 	if tr.fences != nil { // each round waits for them
-		c.Fences, c.BothRest = tr.fences, r.result.Replication.BothWays || !tr.digest.Keyed()
-		c.Gone = &tr.gone
+		c.Fences, c.BothRest = tr.fences, r.result.Replication.BothWays
+		c.Copies = !tr.digest.Keyed()
+		c.Cleared = tr.restless.cleared
 		c.Primary = !r.source.Server().InRecovery && !r.result.Replication.BothWays
 		batch = r.sizes.crowd
 	}

@@ -57,7 +57,7 @@ func (r *run) steps(ctx context.Context, tr *tableRun, u sampler.Unit, within sa
 		case n > r.sizes.batch && step != within && step.From < step.To:
 			_, _, err = r.steps(ctx, tr, u, step, n, found)
 		case n > r.sizes.batch:
-			err = r.drill(ctx, tr, u, area{u.Range, []sampler.Step{step}, n}, found)
+			err = r.drill(ctx, tr, u, area{within: u.Range, steps: []sampler.Step{step}, rows: n}, found)
 		case held+n > r.sizes.batch:
 			err = flush()
 			fallthrough

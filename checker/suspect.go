@@ -28,25 +28,32 @@ const (
 //     is a finding.
 //  4. Two absences say less than two sightings of one version, since a row
 //     may come and go between them: they confirm nothing.
-//  5. When the target equals any version that was seen on the source since
-//     the suspicion, the row is cleared.
+//  5. When the target equals a version that the source was seen to have since its
+//     last reading before the target's, or right after, the row is cleared. Behind a
+//     fence the target cannot rightly show one that is older.
 //
 // On a moving pair a fence has to stand between a reading of the source and
 // the next one of the target, and a barrier between one of the target and
 // the next one of the source; on a pair at rest there is nothing to wait for.
 //
-// Where both sides are written to, or where a reading counts copies of a row
-// that may pass through others, step 2 is asked of both sides: then two absences
+// Where both sides are written to, step 2 is asked of both: then two absences
 // count as rest, beside two sightings of one version on the other side.
+//
+// Copies of a row without a key pass through each other: a copy that came and
+// goes may stand in for one that was lost. There only four readings that rest on
+// both sides say anything, also that the counts are equal.
 type Suspect struct {
 	Key []string
 	// BothRest asks for four readings of which the two of each side agree.
 	BothRest bool
+	// Copies: the states count copies of a row without a key.
+	Copies bool
 
-	source, target hashing.State // of the finding, once Confirmed
-	last           []reading     // at most four
-	witnessed      []hashing.State
-	why            string // why it is still open
+	source, target hashing.State   // of the finding, once Confirmed
+	last           []reading       // at most four
+	witnessed      []hashing.State // on the source, since its last reading
+	restless       bool            // the source was seen in more than one version
+	why            string          // why it is still open
 }
 
 type reading struct {
@@ -60,6 +67,12 @@ func (s *Suspect) Observe(side postgres.Side, state hashing.State) Standing {
 		s.last = s.last[1:]
 	}
 	if side == postgres.Source {
+		before := s.witnessed
+		s.witnessed = nil
+		if len(before) > 0 {
+			last := before[len(before)-1]
+			s.restless = s.restless || last.Version != state.Version || !last.Same(state)
+		}
 		s.Witness(state)
 	}
 	if s.clear() {
@@ -68,18 +81,19 @@ func (s *Suspect) Observe(side postgres.Side, state hashing.State) Standing {
 	return s.judge()
 }
 
-// absent tells whether the target's last reading found no row.
-func (s *Suspect) absent() bool {
-	for _, r := range slices.Backward(s.last) {
-		if r.side == postgres.Target {
-			return !r.state.Present
-		}
+// newest is the source's last version that was witnessed.
+func (s *Suspect) newest() hashing.State {
+	if n := len(s.witnessed); n > 0 {
+		return s.witnessed[n-1]
 	}
-	return false
+	return hashing.State{}
 }
 
-// clear tells whether the target's last reading equals a witnessed version.
+// clear is step 5.
 func (s *Suspect) clear() bool {
+	if s.Copies {
+		return s.rests() && s.last[2].state.Same(s.last[3].state)
+	}
 	for i := len(s.last) - 1; i >= 0; i-- {
 		if s.last[i].side == postgres.Target {
 			return slices.ContainsFunc(s.witnessed, s.last[i].state.Same)
@@ -91,9 +105,12 @@ func (s *Suspect) clear() bool {
 // Witness takes a reading of the source that no fence belongs to: one of those
 // made while the target is waited for. It decides nothing by itself.
 func (s *Suspect) Witness(state hashing.State) {
-	if n := len(s.witnessed); n == 0 || s.witnessed[n-1].Version != state.Version || !s.witnessed[n-1].Same(state) {
-		s.witnessed = append(s.witnessed, state)
+	n := len(s.witnessed)
+	if n > 0 && s.witnessed[n-1].Version == state.Version && s.witnessed[n-1].Same(state) {
+		return
 	}
+	s.restless = s.restless || n > 0
+	s.witnessed = append(s.witnessed, state)
 }
 
 // Untouched takes a reading of the source that no barrier belongs to. It confirms
@@ -103,7 +120,7 @@ func (s *Suspect) Witness(state hashing.State) {
 // for a source that is a primary and gets no changes from the target.
 func (s *Suspect) Untouched(state hashing.State) Standing {
 	n := len(s.last)
-	if n < 2 || s.BothRest || !state.Free || s.last[n-1].side != postgres.Target || s.last[n-2].side != postgres.Source ||
+	if n < 2 || s.BothRest || s.Copies || !state.Free || s.last[n-1].side != postgres.Target || s.last[n-2].side != postgres.Source ||
 		!oneVersion(s.last[n-2].state, state) || s.last[n-1].state.Same(state) {
 		return Open
 	}
@@ -112,7 +129,7 @@ func (s *Suspect) Untouched(state hashing.State) Standing {
 }
 
 // Restless tells whether the source was seen in more than one version.
-func (s *Suspect) Restless() bool { return len(s.witnessed) > 1 }
+func (s *Suspect) Restless() bool { return s.restless }
 
 // judge is steps 1 to 4.
 func (s *Suspect) judge() Standing {
@@ -125,8 +142,8 @@ func (s *Suspect) judge() Standing {
 		return Open
 	}
 	rest := oneVersion(before.state, after.state)
-	if s.BothRest {
-		rest = n == 4 && s.last[0].side == middle.side && atRest(s.last[0].state, middle.state) && atRest(before.state, after.state)
+	if s.BothRest || s.Copies {
+		rest = s.rests()
 	}
 	if !rest {
 		return Open
@@ -136,6 +153,14 @@ func (s *Suspect) judge() Standing {
 		s.source, s.target = after.state, middle.state
 	}
 	return Confirmed
+}
+
+// rests tells whether the last four readings are two of each side, in turn, and
+// each side's agree.
+func (s *Suspect) rests() bool {
+	l := s.last
+	return len(l) == 4 && l[0].side == l[2].side && l[1].side == l[3].side && l[0].side != l[1].side &&
+		atRest(l[0].state, l[2].state) && atRest(l[1].state, l[3].state)
 }
 
 // oneVersion tells whether two readings of one side saw the same row version.

@@ -105,6 +105,9 @@ const resums = 3
 const maxRewrites = 5
 
 func (r *run) doContent(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
+	if tr.fences != nil && !tr.digest.Keyed() {
+		return r.doMovingMultiset(ctx, tr, u)
+	}
 	out := Outcome{Unit: u}
 	for try := 0; try < resums; try++ {
 		equal, err := r.compareOnce(ctx, tr, u, &out)

@@ -99,8 +99,7 @@ type Stream struct {
 	Name      string
 	Slot      string
 	Confirmed postgres.LSN // applied and durable on the far side
-	Head      postgres.LSN // where the near side's log ends
-	Lag       int64        // bytes between the two; of log, not of changes
+	Lag       int64        // bytes from there to the end of the near side's log; of log, not of changes
 	Worker    int          // pid of what applies, 0 for none
 }
 

@@ -85,7 +85,7 @@ func (f *follow) observe(subscription string, worker int) history {
 
 // stream is how a link stands, but for its worker; slot may be nil.
 func (f *follow) stream(s link, slot *postgres.Slot, head postgres.LSN) Stream {
-	stream := Stream{Kind: f.kind, Name: s.subscription, Slot: s.slot, Head: head}
+	stream := Stream{Kind: f.kind, Name: s.subscription, Slot: s.slot}
 	if slot != nil {
 		stream.Confirmed = slot.Confirmed
 	}

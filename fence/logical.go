@@ -50,15 +50,22 @@ func (l *logical) Wait(ctx context.Context, m Mark) error {
 	if m.LSN == 0 {
 		return errForeignMark
 	}
+	looks := 0
 	return await(ctx, m, func(ctx context.Context) (bool, error) {
-		return l.passed(ctx, m)
+		looks++
+		return l.passed(ctx, m, looks%subscriberLooks == 1)
 	}, l.why)
 }
 
-// passed looks at the slots, and only when all are there at the workers.
-func (l *logical) passed(ctx context.Context, m Mark) (bool, error) {
+// subscriberLooks: the subscriber is asked only when the slots are through, and at
+// every so many looks, which is enough to learn that a subscription is disabled.
+const subscriberLooks = 5
+
+// passed looks at the slots, and when all are through, or both sides are asked
+// for, at the workers.
+func (l *logical) passed(ctx context.Context, m Mark, both bool) (bool, error) {
 	_, through, err := l.confirmed(ctx, m)
-	if err != nil {
+	if err != nil || !through && !both {
 		return false, err
 	}
 	subs, err := l.subscriber.ReadSubscriptions(ctx)
@@ -81,6 +88,18 @@ func (l *logical) why(ctx context.Context) ([]Trouble, error) {
 	h, err := l.Health(ctx)
 	if err != nil {
 		return nil, err
+	}
+	flushed, err := l.writer.Flushed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	through := flushed != 0
+	for _, s := range h.Streams {
+		through = through && s.Confirmed >= flushed
+	}
+	if through && len(h.Troubles) == 0 {
+		return []Trouble{{Kind: Behind, Side: l.writer.Side(), Subject: h.Streams[0].Name,
+			Sentence: fmt.Sprintf("all that the server has written to its disk, up to %s, is applied; an open transaction has logged more, and where nothing else commits that is written after up to 15 s: wait, or raise --settle", flushed)}}, nil
 	}
 	return l.orBehind(h), nil
 }

@@ -164,6 +164,9 @@ func TestPglogical(t *testing.T) {
 // TestPglogicalRace: sessions commit in every way there is, while the apply
 // workers of two subscriptions are stopped and continued.
 func TestPglogicalRace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: the race is run with native subscriptions; run without -short")
+	}
 	p := pglogicalPair(t, ledgers)
 	p.source.ask(t, "SELECT pglogical.create_replication_set('other')")
 	p.source.ask(t, "SELECT pglogical.replication_set_add_table('other', 'b')")
@@ -205,6 +208,9 @@ func TestPglogicalRace(t *testing.T) {
 // TestPglogicalCover: what is in no set, being copied, or may be about to be
 // copied, is told.
 func TestPglogicalCover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: four subscriptions; the cover of native ones is tested; run without -short")
+	}
 	p := pglogicalPair(t, ledgers, "CREATE TABLE c (n int PRIMARY KEY)",
 		`CREATE TABLE parts (n int PRIMARY KEY) PARTITION BY RANGE (n)`, `CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10)`,
 		`CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20)`)

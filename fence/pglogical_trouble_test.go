@@ -102,6 +102,9 @@ func TestPglogicalTroubles(t *testing.T) {
 // TestPglogicalPartial: absences that are meant are told beforehand; a set that
 // holds no table withholds nothing.
 func TestPglogicalPartial(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: what native publications hold back is tested; run without -short")
+	}
 	p := pglogicalPair(t, ledgers, "CREATE TABLE c (n int PRIMARY KEY)")
 	p.source.ask(t, "SELECT pglogical.replication_set_add_table('default_insert_only', 'c')")
 	follows(t, p.source, p.target, ", apply_delay := '1ms'", "'a', row_filter := 'n > 10'", "'b', columns := '{w,n}'")
@@ -166,6 +169,9 @@ func TestPglogicalElsewhere(t *testing.T) {
 // TestPglogicalGrants: without privileges on pglogical's catalogs nothing is
 // proved, and the grant that cures it is named, of either side.
 func TestPglogicalGrants(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: a role's grants for native subscriptions are tested; run without -short")
+	}
 	p := pglogicalPair(t, ledgers)
 	follows(t, p.source, p.target, "", "'a'")
 	reads(t, p.source)

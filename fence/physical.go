@@ -79,7 +79,7 @@ func (p *physical) Health(ctx context.Context) (Health, error) {
 	if err != nil {
 		return Health{}, err
 	}
-	s := Stream{Kind: KindPhysical, Name: "standby", Confirmed: at.LSN, Head: head}
+	s := Stream{Kind: KindPhysical, Name: "standby", Confirmed: at.LSN}
 	if head > at.LSN {
 		s.Lag = int64(head - at.LSN)
 	}

@@ -144,12 +144,12 @@ func (d *Digest) Last(ctx context.Context, s *postgres.Session, side postgres.Si
 // one content.
 type State struct {
 	Present bool
-	Version string   // xmin: tells two row versions apart
+	Version string // xmin: tells two row versions apart
 	// Free: no transaction that the reading did not see has changed, deleted or
 	// locked the row (xmax is 0). False where that is not known.
-	Free bool
-	Key     []string // as this side prints it
-	Hashes  []int64  // per column of Digest.Columns; for a multiset the count of copies
+	Free   bool
+	Key    []string // as this side prints it
+	Hashes []int64  // per column of Digest.Columns; for a multiset the count of copies
 }
 
 // Same tells whether two readings saw equal content. Key columns are among

@@ -63,8 +63,12 @@ func (b Bins) Of(s Scope) Scope {
 // Young narrows a scope to the rows that a transaction from horizon on has
 // written: a number as pg_current_snapshot prints it. The relation must have
 // xmin. VACUUM changes no answer: a frozen row shows the xmin it had.
-func Young(s Scope, horizon string) Scope {
-	n := len(s.Args) + 1
-	return s.And(fmt.Sprintf("pg_catalog.age(t.xmin) OPERATOR(pg_catalog.>=) 0 AND pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) "+
-		"(SELECT pg_catalog.age(($%d::pg_catalog.int8 OPERATOR(pg_catalog.%%) 4294967296)::pg_catalog.text::pg_catalog.xid))", n), horizon)
+func Young(s Scope, horizon string) Scope { return s.And(young(s), horizon) }
+
+// Older is what Young leaves out.
+func Older(s Scope, horizon string) Scope { return s.And("NOT ("+young(s)+")", horizon) }
+
+func young(s Scope) string {
+	return fmt.Sprintf("pg_catalog.age(t.xmin) OPERATOR(pg_catalog.>=) 0 AND pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) "+
+		"(SELECT pg_catalog.age(($%d::pg_catalog.int8 OPERATOR(pg_catalog.%%) 4294967296)::pg_catalog.text::pg_catalog.xid))", len(s.Args)+1)
 }

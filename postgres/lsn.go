@@ -69,11 +69,22 @@ func (db *DB) WriteMark(ctx context.Context) (mark LSN, err error) {
 	return mark, err
 }
 
+// Flushed reads how far the log of a primary is on disk: nobody who follows it
+// gets further.
+func (db *DB) Flushed(ctx context.Context) (at LSN, err error) {
+	err = db.Read(ctx, "mark", func(ctx context.Context, s *Session) error {
+		return s.Each(ctx, Statement{SQL: "SELECT pg_catalog.pg_current_wal_flush_lsn()"}, func(r Row) error {
+			at = lsn(r, 0)
+			return nil
+		})
+	})
+	return at, err
+}
+
 // Replay is how far a standby has come.
 type Replay struct {
 	InRecovery bool
 	LSN        LSN  // all before it is visible
-	Received   LSN  // streamed so far; 0 where it never streamed
 	Paused     bool // by pg_wal_replay_pause
 	Receiver   bool // a walreceiver runs
 }
@@ -81,10 +92,10 @@ type Replay struct {
 // ReadReplay reads how far replay has come. Not in recovery it says only that.
 func (db *DB) ReadReplay(ctx context.Context) (p Replay, err error) {
 	err = db.Read(ctx, "replay", func(ctx context.Context, s *Session) error {
-		return s.Each(ctx, Statement{SQL: `SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_last_wal_replay_lsn(), pg_catalog.pg_last_wal_receive_lsn(),
+		return s.Each(ctx, Statement{SQL: `SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_last_wal_replay_lsn(),
   CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_is_wal_replay_paused() END,
   EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver w WHERE w.pid IS NOT NULL)`}, func(r Row) error {
-			p = Replay{InRecovery: r.Bool(0), LSN: lsn(r, 1), Received: lsn(r, 2), Paused: r.Bool(3), Receiver: r.Bool(4)}
+			p = Replay{InRecovery: r.Bool(0), LSN: lsn(r, 1), Paused: r.Bool(2), Receiver: r.Bool(3)}
 			return nil
 		})
 	})

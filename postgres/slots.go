@@ -17,12 +17,10 @@ type Slot struct {
 	PID       int    // of the walsender that serves it, 0 for none
 	Client    string // what its reader calls itself (application_name)
 	Confirmed LSN    // confirmed_flush_lsn: what its reader has made durable
-	Restart   LSN
 	// WALStatus is reserved, extended, unreserved or lost from 13 on, else "".
 	WALStatus string
 	// Invalid is why the slot can't be used any more, "" where it can.
-	Invalid   string
-	Temporary bool
+	Invalid string
 }
 
 // Slots are a server's replication slots, of all its databases, and what it had
@@ -38,7 +36,7 @@ func (db *DB) ReadSlots(ctx context.Context) (*Slots, error) {
 	err := db.Read(ctx, "slots", func(ctx context.Context, s *Session) error {
 		err := s.Each(ctx, db.statement("slots"), func(r Row) error {
 			slots.All = append(slots.All, Slot{Name: r.Text(0), Plugin: r.Text(1), Logical: r.Bool(2), Database: r.Text(3), Active: r.Bool(4),
-				PID: int(r.Int(5)), Client: r.Text(6), Confirmed: lsn(r, 7), Restart: lsn(r, 8), WALStatus: r.Text(9), Invalid: r.Text(10), Temporary: r.Bool(11)})
+				PID: int(r.Int(5)), Client: r.Text(6), Confirmed: lsn(r, 7), WALStatus: r.Text(8), Invalid: r.Text(9)})
 			return nil
 		})
 		if err != nil {
@@ -68,8 +66,7 @@ func (s *Slots) Slot(name string) *Slot {
 
 // Publication is what a publication lets through.
 type Publication struct {
-	Name      string
-	AllTables bool
+	Name string
 	// Withheld are the operations that it does not publish: insert, update,
 	// delete, truncate. Version 10 has no truncate that could be.
 	Withheld []string
@@ -84,9 +81,9 @@ func (db *DB) ReadPublications(ctx context.Context, names []string) ([]Publicati
 	st.Args = []string{TextArray(names)}
 	err := db.Read(ctx, "publications", func(ctx context.Context, s *Session) error {
 		return s.Each(ctx, st, func(r Row) error {
-			p := Publication{Name: r.Text(0), AllTables: r.Bool(1)}
+			p := Publication{Name: r.Text(0)}
 			for i, to := range []*[]string{&p.Withheld, &p.Filtered, &p.Narrowed} {
-				values, err := ParseTextArray(r.Bytes(2 + i))
+				values, err := ParseTextArray(r.Bytes(1 + i))
 				if err != nil {
 					return fmt.Errorf("%s: read publications: %w", db.side, err)
 				}

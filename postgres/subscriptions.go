@@ -16,8 +16,6 @@ type Subscription struct {
 	Enabled      bool
 	Slot         string // "" for none
 	Publications []string
-	Origin       string // any, none; "" before 16
-	TwoPhase     string // d, p, e; "" before 15
 	// Host, Port and Database are where it connects to, where the role may
 	// read that (a superuser): Database is "" otherwise.
 	Host     string
@@ -70,8 +68,7 @@ func (db *DB) ReadSubscriptions(ctx context.Context) (*Subscriptions, error) {
 				return fmt.Errorf("%s: read subscriptions: %w", db.side, err)
 			}
 			sub := Subscription{OID: uint32(r.Int(0)), Name: r.Text(1), Enabled: r.Bool(2), Slot: r.Text(3), Publications: texts(publications),
-				Origin: r.Text(6), TwoPhase: r.Text(7), Worker: int(r.Int(8)), Received: lsn(r, 9),
-				ApplyErrors: r.Int(10), SyncErrors: r.Int(11), Conflicts: r.Int(12)}
+				Worker: int(r.Int(6)), Received: lsn(r, 7), ApplyErrors: r.Int(8), SyncErrors: r.Int(9), Conflicts: r.Int(10)}
 			sub.connectsTo(r.Text(5))
 			subs.All = append(subs.All, sub)
 			return nil
@@ -96,12 +93,6 @@ func (db *DB) subscriptionStatement(oid, connection bool) Statement {
 	if connection {
 		conninfo = "s.subconninfo"
 	}
-	since := func(version int, column string) string {
-		if db.server.VersionNum >= version {
-			return column
-		}
-		return "''"
-	}
 	errors := `(SELECT NULL::pg_catalog.int8 AS apply_errors, NULL::pg_catalog.int8 AS sync_errors, NULL::pg_catalog.int8 AS conflicts)`
 	if db.server.VersionNum >= 150000 {
 		// Through JSON: 19 renames a counter, 18 added the conflicts.
@@ -110,8 +101,7 @@ func (db *DB) subscriptionStatement(oid, connection bool) Statement {
     (SELECT pg_catalog.sum(c.value::pg_catalog.int8)::pg_catalog.int8 FROM pg_catalog.jsonb_each_text(j.j) c WHERE c.key LIKE 'confl\_%') AS conflicts
     FROM (SELECT pg_catalog.to_jsonb(x) AS j FROM pg_catalog.pg_stat_subscription_stats x WHERE x.subid = o.id) j)`
 	}
-	st.SQL = strings.NewReplacer("{{id}}", id, "{{conninfo}}", conninfo, "{{origin}}", since(160000, "s.suborigin"),
-		"{{twophase}}", since(150000, "s.subtwophasestate"), "{{errors}}", errors).Replace(st.SQL)
+	st.SQL = strings.NewReplacer("{{id}}", id, "{{conninfo}}", conninfo, "{{errors}}", errors).Replace(st.SQL)
 	return st
 }
 

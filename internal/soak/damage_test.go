@@ -262,9 +262,10 @@ func (d *damager) move(ctx context.Context, j *journey) error {
 // run damages until ctx ends, each way once at least.
 func (d *damager) run(ctx context.Context, tables []*stock, pause time.Duration) error {
 	always := context.WithoutCancel(ctx)
+	over := func() bool { return ctx.Err() != nil }
 	for round := 0; ; round++ {
 		for _, i := range d.draw.Perm(len(damages)) {
-			if round > 0 && ctx.Err() != nil {
+			if round > 0 && over() {
 				return nil
 			}
 			var fitting []*stock

@@ -1,10 +1,8 @@
 package soak_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/fence"
-	"github.com/pgparity/pgparity/internal/pgcluster"
 	"github.com/pgparity/pgparity/postgres"
 )
 
@@ -150,20 +147,7 @@ func TestHoleStandbySource(t *testing.T) {
 	}
 	primary := holeCluster(t, "primary")
 	p := holePair(t, primary, server(t, 18), aheadTable...)
-	standby, err := primary.Standby(t.Context(), map[string]string{"hot_standby_feedback": "on", "max_standby_streaming_delay": "30s"})
-	if errors.Is(err, pgcluster.ErrUnavailable) && os.Getenv("CI") != "true" {
-		t.Skipf("skipped: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := standby.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	s := &end{cluster: standby, url: standby.URL(p.source.name), name: p.source.name}
-	s.conn = connect(t, s.url)
+	s := standbyEnd(t, primary, p.source.name, map[string]string{"hot_standby_feedback": "on", "max_standby_streaming_delay": "30s"})
 	read := &pair{source: s, target: p.target, subscription: p.subscription}
 	db := open(t, postgres.Source, p.source.url)
 	defer db.Close()
@@ -172,7 +156,7 @@ func TestHoleStandbySource(t *testing.T) {
 	source, target := open(t, postgres.Source, s.url), open(t, postgres.Target, p.target.url)
 	defer source.Close()
 	defer target.Close()
-	_, err = checker.Run(t.Context(), source, target, checker.Options{Checks: []string{"ranges"}, Settle: time.Second})
+	_, err := checker.Run(t.Context(), source, target, checker.Options{Checks: []string{"ranges"}, Settle: time.Second})
 	var mistake *checker.OperatorError
 	if !errors.Is(err, fence.ErrNoPrimary) || !errors.As(err, &mistake) || !strings.Contains(fmt.Sprint(err), "--source-primary") {
 		t.Errorf("without the primary: %v", err)

@@ -102,6 +102,9 @@ func TestHoleRewriteOnTheSource(t *testing.T) {
 // target has. The queue for a lock brings it between the first statement there
 // and the second.
 func TestHoleRewriteOnTheTarget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: the rewrite on the source is tested; run without -short")
+	}
 	p := heapPair(t, "3", "")
 	p.source.exec(t, "ALTER PUBLICATION "+p.subscription+" SET (publish = 'insert, update')", "DELETE FROM t WHERE id = 8",
 		"ALTER PUBLICATION "+p.subscription+" SET (publish = 'insert, update, delete, truncate')")

@@ -116,12 +116,13 @@ func (w *writer) change() string {
 func (w *writer) try(ctx context.Context, name, sql string) (ok bool, err error) {
 	_, err = w.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 	var failed *pgconn.PgError
-	if errors.As(err, &failed) && (failed.Code == "23505" || failed.Code == "40P01" || failed.Code == "40001") {
+	switch {
+	case errors.As(err, &failed) && (failed.Code == "23505" || failed.Code == "40P01" || failed.Code == "40001"):
 		name = "failed: " + failed.Code
 		_, err = w.conn.Exec(ctx, "ROLLBACK", pgx.QueryExecModeSimpleProtocol)
-	} else if err != nil {
+	case err != nil:
 		return false, fmt.Errorf("%s: %w", sql, err)
-	} else {
+	default:
 		ok = true
 	}
 	w.mu.Lock()

@@ -150,21 +150,24 @@ func (p *pair) subscribeWith(t *testing.T, publication, subscription string) {
 	p.subscription = fmt.Sprintf("soak_%d", names.Add(1))
 	p.source.exec(t, "CREATE PUBLICATION "+p.subscription+" FOR ALL TABLES"+publication)
 	p.target.exec(t, fmt.Sprintf("CREATE SUBSCRIPTION %s CONNECTION '%s' PUBLICATION %[1]s%[3]s", p.subscription, p.source.cluster.URL(p.source.name), subscription))
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		conn, err := pgx.Connect(ctx, p.target.url)
-		if err != nil {
-			return // it was killed
-		}
-		defer conn.Close(ctx)
-		for _, s := range []string{"ALTER SUBSCRIPTION " + p.subscription + " DISABLE", "ALTER SUBSCRIPTION " + p.subscription + " SET (slot_name = NONE)", "DROP SUBSCRIPTION " + p.subscription} {
-			_, _ = conn.Exec(ctx, s)
-		}
-	})
+	t.Cleanup(p.unsubscribe)
 	until(t, "all is copied", func() bool {
 		return p.target.ask(t, "SELECT count(*) FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid WHERE subname = '"+p.subscription+"' AND srsubstate <> 'r'") == "0"
 	})
+}
+
+// unsubscribe leaves no worker behind, whatever became of the source.
+func (p *pair) unsubscribe() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, p.target.url)
+	if err != nil {
+		return // it was killed
+	}
+	defer conn.Close(ctx)
+	for _, s := range []string{"ALTER SUBSCRIPTION " + p.subscription + " DISABLE", "ALTER SUBSCRIPTION " + p.subscription + " SET (slot_name = NONE)", "DROP SUBSCRIPTION " + p.subscription} {
+		_, _ = conn.Exec(ctx, s)
+	}
 }
 
 // open reaches a database as pgparity does.

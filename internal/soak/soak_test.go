@@ -92,7 +92,7 @@ func soak(t *testing.T, how setting) *soaked {
 	fitBrake(t, s.pair)
 	s.crowd = &crowd{p: s.pair, tables: s.tables, seed: z.seed, big: z.big, pause: z.pause, pace: z.pace}
 	t.Cleanup(func() {
-		t.Logf("SOAK_SEED=%d: %s", z.seed, s.crowd.told())
+		t.Logf("SOAK_SEED=%d: %s", z.seed, s.told())
 		t.Logf("runs:\n  %s", strings.Join(s.all, "\n  "))
 	})
 	return s
@@ -188,7 +188,7 @@ func TestSoakDamaged(t *testing.T) {
 			d := newDamager(t, s.pair, tables, l, s.size.seed)
 			t.Cleanup(func() { t.Log(l.told()) })
 			s.start(t)
-			stop := wreck(t, d, tables, max(s.size.load/100, 400*time.Millisecond))
+			stop := wreck(t, d, tables, max(s.load/100, 400*time.Millisecond))
 			defer stop()
 			for until := time.Now().Add(s.load); time.Now().Before(until) && !t.Failed(); {
 				s.check(t, l, "while it is damaged", false, s.draws)

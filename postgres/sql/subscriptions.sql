@@ -1,7 +1,7 @@
 -- The subscriptions of this database with their apply workers: neither workers
 -- that copy a table (relid) nor parallel ones (leader_pid, of 16 on).
 SELECT coalesce(o.id, 0), s.subname, s.subenabled, coalesce(s.subslotname::pg_catalog.text, ''), s.subpublications, {{conninfo}},
-  {{origin}}, {{twophase}}, coalesce(w.pid, 0), w.received_lsn, coalesce(e.apply_errors, 0), coalesce(e.sync_errors, 0), coalesce(e.conflicts, 0)
+  coalesce(w.pid, 0), w.received_lsn, coalesce(e.apply_errors, 0), coalesce(e.sync_errors, 0), coalesce(e.conflicts, 0)
 FROM pg_catalog.pg_subscription s
 CROSS JOIN LATERAL (SELECT {{id}} AS id) o
 LEFT JOIN LATERAL (
