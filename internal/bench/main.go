@@ -20,7 +20,8 @@ func main() {
 	o := options{}
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; figures are medians")
 	flag.Float64Var(&o.scale, "scale", 1, "times the rows of each workload")
-	flag.StringVar(&o.only, "only", "", "workloads whose name starts so, growth among them")
+	flag.StringVar(&o.only, "only", "", "workloads whose name starts so, growth and beside among them")
+	flag.DurationVar(&o.span, "span", 20*time.Second, "of each interval of beside")
 	flag.StringVar(&o.doc, "doc", "docs/performance.md", "file whose tables are rewritten; empty for none")
 	flag.StringVar(&o.json, "json", "docs/performance.json", "file for all figures; empty for none")
 	flag.Parse()
@@ -37,6 +38,7 @@ type options struct {
 	rounds    int
 	scale     float64
 	only      string
+	span      time.Duration
 	doc, json string
 }
 
@@ -52,6 +54,7 @@ func (o options) asked() []workload {
 }
 
 func (o options) growth() bool { return strings.HasPrefix(growthName, o.only) }
+func (o options) beside() bool { return strings.HasPrefix(besideName, o.only) }
 
 // figures is all that a run measured; its JSON form is docs/performance.json.
 type figures struct {
@@ -61,6 +64,7 @@ type figures struct {
 	Scale     float64    `json:"scale"`
 	Workloads []measured `json:"workloads"`
 	Growth    []measured `json:"growth,omitempty"` // the smallest first
+	Beside    *beside    `json:"beside,omitempty"`
 	Targets   []target   `json:"targets"`
 }
 
@@ -69,12 +73,20 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("%d rounds, scale %g: ask for one round at least and a scale above 0", o.rounds, o.scale)
 	}
 	asked := o.asked()
-	if len(asked) == 0 && !o.growth() {
-		return fmt.Errorf("no workload's name starts with %q: ask for one of those in workloads.go, or growth", o.only)
+	if len(asked) == 0 && !o.growth() && !o.beside() {
+		return fmt.Errorf("no workload's name starts with %q: ask for one of those in workloads.go, growth or beside", o.only)
 	}
 	if _, err := o.page(""); err != nil { // not only after all the work
 		return err
 	}
+	if o.beside() && o.span < time.Second { // pgbench's least
+		return fmt.Errorf("intervals of %v beside pgbench: ask for a second at least", o.span)
+	}
+	return measureAll(ctx, o, asked)
+}
+
+// measureAll measures and publishes what was asked for.
+func measureAll(ctx context.Context, o options, asked []workload) error {
 	dir, err := os.MkdirTemp("", "pgparity-bench-")
 	if err != nil {
 		return err
@@ -101,6 +113,11 @@ func run(ctx context.Context, o options) error {
 	if o.growth() {
 		if f.Growth, err = measureGrowth(ctx, b, o); err != nil {
 			return fmt.Errorf("growth: %w", err)
+		}
+	}
+	if o.beside() {
+		if f.Beside, err = measureBeside(ctx, b, o); err != nil {
+			return fmt.Errorf("%s: %w", besideName, err)
 		}
 	}
 	f.Targets = judge(f)

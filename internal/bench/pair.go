@@ -17,14 +17,20 @@ type bed struct {
 // pair is the two servers that hold the same data.
 type pair struct{ source, target *pgcluster.Cluster }
 
+// The majors of the two servers.
+const (
+	sourceMajor = 15
+	targetMajor = 18
+)
+
 func startPair(ctx context.Context, sharedBuffers string) (*pair, error) {
 	settings := map[string]string{"shared_buffers": sharedBuffers, "autovacuum": "off", "max_wal_size": "4GB"}
 	var p pair
 	var err error
-	if p.source, err = pgcluster.Start(ctx, pgcluster.Options{Major: 15, Settings: settings}); err != nil {
+	if p.source, err = pgcluster.Start(ctx, pgcluster.Options{Major: sourceMajor, Settings: settings}); err != nil {
 		return nil, err
 	}
-	if p.target, err = pgcluster.Start(ctx, pgcluster.Options{Major: 18, Settings: settings}); err != nil {
+	if p.target, err = pgcluster.Start(ctx, pgcluster.Options{Major: targetMajor, Settings: settings}); err != nil {
 		p.stop()
 		return nil, err
 	}

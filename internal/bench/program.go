@@ -56,15 +56,21 @@ func (b *bed) verify(ctx context.Context, e ends, wants int, args ...string) (re
 
 // report runs verify for what it says instead of for the time it takes.
 func (b *bed) report(ctx context.Context, e ends, wants int, args ...string) (*checker.Result, error) {
-	_, out, err := b.verify(ctx, e, wants, append(args, "--output", "json", "--max-diffs", "0")...)
+	_, r, err := b.reported(ctx, e, wants, append(args, "--max-diffs", "0")...)
+	return r, err
+}
+
+// reported runs verify for both.
+func (b *bed) reported(ctx context.Context, e ends, wants int, args ...string) (reading, *checker.Result, error) {
+	took, out, err := b.verify(ctx, e, wants, append(args, "--output", "json")...)
 	if err != nil {
-		return nil, err
+		return reading{}, nil, err
 	}
 	r := new(checker.Result)
 	if err := json.Unmarshal(out, r); err != nil {
-		return nil, fmt.Errorf("verify: report: %w", err)
+		return reading{}, nil, fmt.Errorf("verify: report: %w", err)
 	}
-	return r, nil
+	return took, r, nil
 }
 
 // peakMemory is the resident size of a process that has ended, at its peak.

@@ -67,21 +67,29 @@ func (f figures) markdown() string {
 	if len(f.Workloads) > 0 && f.Workloads[0].median("pg_dump") == 0 {
 		b.WriteString("The source's programs here are without pg_dump, so it did not take part.\n")
 	}
+	f.writeTimes(&b)
+	f.writeTraffic(&b)
+	f.Beside.write(&b)
+	f.writeTargets(&b)
+	return b.String()
+}
+
+func (f figures) writeTimes(b *strings.Builder) {
+	if len(f.Workloads)+len(f.Growth) == 0 {
+		return
+	}
 	b.WriteString("\n")
-	row(&b, "workload", "contender", "rounds", "median", "× COPY", "× verify", "client's peak")
-	row(&b, "---", "---", "---:", "---:", "---:", "---:", "---:")
+	row(b, "workload", "contender", "rounds", "median", "× COPY", "× verify", "client's peak")
+	row(b, "---", "---", "---:", "---:", "---:", "---:", "---:")
 	for _, m := range f.Workloads {
-		m.write(&b)
+		m.write(b)
 	}
 	for _, m := range f.Growth {
 		for _, l := range m.Times {
 			what := fmt.Sprintf("%s: %.2f × the first size", l.What, ratio(l.median(), f.Growth[0].median(l.Name)))
-			row(&b, m.What, what, count(len(l.Took)), milliseconds(l.median()), "", "", mebibytes(l.Memory))
+			row(b, m.What, what, count(len(l.Took)), milliseconds(l.median()), "", "", mebibytes(l.Memory))
 		}
 	}
-	f.writeTraffic(&b)
-	f.writeTargets(&b)
-	return b.String()
 }
 
 // write shows the medians of a workload's contenders and their ratios to the

@@ -25,6 +25,7 @@ func judge(f figures) []target {
 		all.differences(m)
 	}
 	all.growth(f.Growth)
+	all.beside(f.Beside)
 	all.memory(f)
 	for _, m := range f.Workloads {
 		all.traffic(m)
@@ -34,20 +35,21 @@ func judge(f figures) []target {
 
 type judgement []target
 
-func (j *judgement) atMost(what string, limit, measured float64, unit string) {
-	*j = append(*j, target{what, fmt.Sprintf("≤ %g %s", limit, unit), measured, unit, measured <= limit})
+// times is the unit of ratios.
+const times = "×"
+
+// atMost and atLeast are limits of ratios.
+func (j *judgement) atMost(what string, limit, measured float64) {
+	*j = append(*j, target{what, fmt.Sprintf("≤ %g %s", limit, times), measured, times, measured <= limit})
 }
 
 func (j *judgement) below(what string, limit, measured float64, unit string) {
 	*j = append(*j, target{what, fmt.Sprintf("< %g %s", limit, unit), measured, unit, measured < limit})
 }
 
-func (j *judgement) atLeast(what string, limit, measured float64, unit string) {
-	*j = append(*j, target{what, fmt.Sprintf("≥ %g %s", limit, unit), measured, unit, measured >= limit})
+func (j *judgement) atLeast(what string, limit, measured float64) {
+	*j = append(*j, target{what, fmt.Sprintf("≥ %g %s", limit, times), measured, times, measured >= limit})
 }
-
-// times is the unit of ratios.
-const times = "×"
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
@@ -66,16 +68,16 @@ const (
 func (j *judgement) speed(m measured) {
 	verify := m.median("verify")
 	if limit, ok := byCopy[m.Workload]; ok {
-		j.atMost(m.Workload+": the time of verify, by that of COPY", limit, ratio(verify, m.median("copy")), times)
+		j.atMost(m.Workload+": the time of verify, by that of COPY", limit, ratio(verify, m.median("copy")))
 	}
 	limit, ok := hashtext[m.Workload]
 	if !ok {
 		return
 	}
-	j.atLeast(m.Workload+": the sum of hashtext, by verify", limit, ratio(m.median("hashtext"), verify), times)
-	j.atLeast(m.Workload+": the sum of md5, by verify", md5Limit, ratio(m.median("md5"), verify), times)
+	j.atLeast(m.Workload+": the sum of hashtext, by verify", limit, ratio(m.median("hashtext"), verify))
+	j.atLeast(m.Workload+": the sum of md5, by verify", md5Limit, ratio(m.median("md5"), verify))
 	if dump := m.median("pg_dump"); dump > 0 {
-		j.atLeast(m.Workload+": pg_dump of one side, by verify", pgDumpLimit, ratio(dump, verify), times)
+		j.atLeast(m.Workload+": pg_dump of one side, by verify", pgDumpLimit, ratio(dump, verify))
 	}
 }
 
@@ -86,7 +88,7 @@ func (j *judgement) differences(m measured) {
 		limit, how = 1.6, "ranges"
 	}
 	j.atMost(fmt.Sprintf("%s: 1000 scattered differences, by the clean run, %s", m.Workload, how), limit,
-		ratio(m.median(differing(1000)), m.median("verify")), times)
+		ratio(m.median(differing(1000)), m.median("verify")))
 }
 
 func (j *judgement) growth(sizes []measured) {
@@ -95,7 +97,16 @@ func (j *judgement) growth(sizes []measured) {
 	}
 	first, last := sizes[0], sizes[len(sizes)-1]
 	j.atMost(fmt.Sprintf("growth: the time of %d × the rows, by that of the first size", growthSteps[len(growthSteps)-1]), 17,
-		ratio(last.median("verify"), first.median("verify")), times)
+		ratio(last.median("verify"), first.median("verify")))
+}
+
+// beside is what an application notices of a verify.
+func (j *judgement) beside(r *beside) {
+	if r == nil || r.Missing != "" {
+		return
+	}
+	j.atLeast("beside pgbench at half its maximum rate: the rate, by that without verify", 0.99, r.ratio(r.of("verify"), rate))
+	j.atMost("beside pgbench at half its maximum rate: p95 latency, by that without verify", 1.25, r.ratio(r.of("verify"), p95))
 }
 
 // memory is the greatest peak of all runs of verify.
@@ -106,6 +117,11 @@ func (j *judgement) memory(f figures) {
 			for _, l := range m.Times {
 				peak = max(peak, l.Memory)
 			}
+		}
+	}
+	if f.Beside != nil {
+		for _, c := range f.Beside.Company {
+			peak = max(peak, c.Memory)
 		}
 	}
 	j.below("the client's peak memory in all runs", 100, float64(peak)/(1<<20), "MiB")

@@ -31,6 +31,7 @@ func TestTargets(t *testing.T) {
 			}
 		}
 	}
+	with := func(f *figures) []interval { return f.Beside.Company[1].Intervals }
 	for _, c := range []struct {
 		target string
 		met    bool // in the fixture
@@ -44,6 +45,8 @@ func TestTargets(t *testing.T) {
 		{"narrow: 1000 scattered differences, by the clean run, ranges", true, func(f *figures) { set(f, "narrow", differing(1000), 650) }},
 		{"text: 1000 scattered differences, by the clean run, a sweep", false, func(f *figures) { set(f, "text", differing(1000), 390) }},
 		{"growth", true, func(f *figures) { set(f, "growth × 16", "verify", 1701) }},
+		{"beside pgbench at half its maximum rate: the rate", true, func(f *figures) { with(f)[0].TPS, with(f)[2].TPS = 690, 690 }},
+		{"beside pgbench at half its maximum rate: p95", true, func(f *figures) { with(f)[2].P95 = 3800 * time.Microsecond }},
 		{"memory", false, func(f *figures) { f.Workloads[1].Times[0].Memory-- }},
 		{"narrow: traffic of ranges", true, func(f *figures) { f.Workloads[0].Traffic[1].Down += 4 << 10 }},
 		{"text: traffic of a sweep", false, func(f *figures) { f.Workloads[1].Rows = 1_000_000 }},
@@ -62,7 +65,7 @@ func TestTargets(t *testing.T) {
 // TestTargetsOfSome: what was not measured is not judged.
 func TestTargetsOfSome(t *testing.T) {
 	f := fixture()
-	f.Workloads, f.Growth = f.Workloads[1:], nil
+	f.Workloads, f.Growth, f.Beside = f.Workloads[1:], nil, nil
 	for _, x := range judge(f) {
 		if !strings.HasPrefix(x.What, "text") && !strings.Contains(x.What, "memory") {
 			t.Errorf("judged without figures: %+v", x)

@@ -34,7 +34,12 @@ var majors = []int{10, 11, 13, 15, 18}
 // each runs a test on every major, on the shared clusters.
 func each(t *testing.T, test func(t *testing.T, c *Cluster)) {
 	for _, major := range majors {
-		t.Run(strconv.Itoa(major), func(t *testing.T) { test(t, Shared(t, major)) })
+		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			if testing.Short() && (major == 11 || major == 13) {
+				t.Skip("skipped: as 10 and 15; run without -short")
+			}
+			test(t, Shared(t, major))
+		})
 	}
 }
 
@@ -75,6 +80,9 @@ func query(t *testing.T, url, sql string) string {
 // TestManyAtOnce starts clusters of all majors at the same time, one major
 // twice; each must be the version asked for, with a system identifier of its own.
 func TestManyAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: starts clusters of its own; run without -short")
+	}
 	majors := append(slices.Clone(majors), 15)
 	clusters := make([]*Cluster, len(majors))
 	var wg sync.WaitGroup

@@ -167,14 +167,16 @@ func TestHoleStandbySource(t *testing.T) {
 	until(t, "the standby has replayed it all", replayed)
 	wantMatch(t, read.verify(t, ranges(20*time.Second), with))
 
-	s.exec(t, "SELECT pg_wal_replay_pause()")
-	until(t, "replay is paused", func() bool { return s.ask(t, "pg_get_wal_replay_pause_state()") == "paused" })
-	p.source.exec(t, aheadChanges...)
-	p.applied(t)
-	if source, target := s.ask(t, aheadShows), p.target.ask(t, aheadShows); source != aheadOld || target != aheadNew {
-		t.Fatalf("the standby shows %q, the target %q: nothing is tested", source, target)
-	}
-	unsettled(t, read.verify(t, ranges(time.Second), with), []string{"1", "1001", "3"}, "replay is paused")
+	ahead := meanwhile(checker.RunPlanned, func() { // X0 has been waited for
+		s.exec(t, "SELECT pg_wal_replay_pause()")
+		until(t, "replay is paused", func() bool { return s.ask(t, "pg_get_wal_replay_pause_state()") == "paused" })
+		p.source.exec(t, aheadChanges...)
+		p.applied(t)
+		if source, target := s.ask(t, aheadShows), p.target.ask(t, aheadShows); source != aheadOld || target != aheadNew {
+			t.Errorf("the standby shows %q, the target %q: nothing is tested", source, target)
+		}
+	})
+	unsettled(t, read.verify(t, ranges(time.Second), with, ahead), []string{"1", "1001", "3"}, "replay is paused")
 	s.exec(t, "SELECT pg_wal_replay_resume()")
 
 	stop := toggle(t, p.source.url, 2, 20)
