@@ -174,7 +174,7 @@ func (r *run) finishPair(v *verdicts) {
 		r.note("the whole content was not asked for (--checks): a match speaks only of what was checked")
 	}
 	if n := len(r.pair.Subscriptions); n > 0 && r.moving == nil {
-		r.note(fmt.Sprintf("the target subscribes (%s): this build judges a pair at rest, so let the replication catch up before the run, or rows still on their way are reported; sequences that are behind are only noted, since logical replication does not carry them", strings.Join(r.pair.Subscriptions, ", ")))
+		r.note(fmt.Sprintf("the target subscribes (%s), and nothing was waited for: rows that were still on their way are reported, so stop the writers and let it catch up before the run, or let pgparity wait (--replication auto); sequences that are behind are only noted, since logical replication does not carry them", strings.Join(r.pair.Subscriptions, ", ")))
 	}
 }
 
@@ -230,8 +230,8 @@ func (r *run) finishTable(v *verdicts, tr *tableRun, decided []string) {
 	if tr.table.Source != nil {
 		r.result.Coverage.Tables++
 	}
-	if tr.errors > 1 {
-		res.Error += fmt.Sprintf(" (and %d more)", tr.errors-1)
+	if n := len(tr.errors); n > 1 {
+		res.Error += fmt.Sprintf(" (and %s)", plural(int64(n-1), "other reason", "other reasons"))
 	}
 	if tr.strip != nil {
 		res.Chunks.Strip = tr.strip.String()
@@ -252,7 +252,7 @@ func (r *run) explain(v *verdicts, tr *tableRun) {
 	res := tr.result
 	skip := func(object, reason string) {
 		r.result.Coverage.Skipped = append(r.result.Coverage.Skipped, Skipped{object, reason})
-		v.unproven(object + ": " + reason)
+		v.unprovenOf(object, reason)
 	}
 	if res.FindingsTotal > 0 {
 		v.add(Mismatch, fmt.Sprintf("%s: %s", res.Name, plural(res.FindingsTotal, "row differs", "rows differ")))

@@ -97,6 +97,7 @@ func foldAll(t *testing.T, chunks map[string]int, outcomes []Outcome) *Result {
 			r.result.Reasons[i] = "failed"
 		}
 	}
+	r.result.Reasons = slices.Compact(r.result.Reasons) // tables of one reason share a sentence
 	return r.result
 }
 

@@ -67,7 +67,7 @@ func (r *run) detect(ctx context.Context) error {
 	d, err := fence.Detect(ctx, fence.Options{Source: r.source, Target: r.target, SourcePrimary: r.o.SourcePrimary, TargetPrimary: r.o.TargetPrimary,
 		Via: r.o.Via, Kind: r.o.Replication, Heartbeats: r.o.Heartbeats})
 	if err != nil {
-		return err
+		return mistaken(ctx, err)
 	}
 	f, err := d.Fence()
 	if err != nil {
@@ -75,10 +75,30 @@ func (r *run) detect(ctx context.Context) error {
 	}
 	r.result.Replication = replicationOf(d, f, r.o)
 	if f != fence.Still() {
+		r.o.Concurrency = max(r.o.Concurrency, 1) // an application is at work, too
 		r.moving = &moving{detected: d, forward: f, covers: map[string]fence.Cover{}, troubles: map[string]int{}, later: map[string]bool{}}
+	}
+	if r.o.Concurrency == 0 {
+		r.o.Concurrency = restConcurrency
 	}
 	return nil
 }
+
+// restConcurrency is how many units of a pair at rest are compared at once where
+// nothing else was asked for.
+const restConcurrency = 2
+
+// mistaken is an error that no server has told: it is about what was asked for.
+func mistaken(ctx context.Context, err error) error {
+	var told *postgres.Error
+	if ctx.Err() != nil || errors.As(err, &told) {
+		return err
+	}
+	return &OperatorError{err}
+}
+
+// waitSilently is how long the first fence is waited for before that is said.
+const waitSilently = 3 * time.Second
 
 // begin is step 1. That the fence is not passed is kept for the tables' results.
 func (r *run) begin(ctx context.Context) error {
@@ -100,9 +120,16 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	mark, err := m.forward.Mark(ctx)
+	if r.result.Replication.Kind == string(fence.KindHeartbeat) && err != nil && !postgres.Lost(err) && ctx.Err() == nil {
+		return &OperatorError{fmt.Errorf("heartbeat: %w", err)}
+	}
 	if err != nil {
 		return err
 	}
+	told := time.AfterFunc(waitSilently, func() {
+		r.emit(Event{Kind: Warned, Message: fmt.Sprintf("waiting until the target has what the source showed at %s (--settle %s)", r.result.AsOfLSN, r.o.Settle)})
+	})
+	defer told.Stop()
 	if mark.LSN != 0 {
 		r.result.AsOfLSN = mark.LSN.String()
 	}
@@ -181,7 +208,7 @@ var errNoVersions = errors.New("without a key, and hashed by pgparity and not by
 
 // gapError says why a table is not carried.
 func gapError(g postgres.TableState) error {
-	name := ""
+	name := "it "
 	if g.Leaf != g.Table {
 		name = g.Leaf + " "
 	}

@@ -30,7 +30,7 @@ type tableRun struct {
 	pending     int             // units without an outcome
 	differs     atomic.Bool     // the unit done last had rows that differ
 	lastBlocked bool            // no index serves the last check
-	errors      int             // units that failed
+	errors      map[string]bool // why units failed
 
 	// Of a moving pair:
 	fences   *tableFences
@@ -225,7 +225,10 @@ func (tr *tableRun) fail(sentence string) {
 	if tr.result.Error == "" {
 		tr.result.Error = sentence
 	}
-	tr.errors++
+	if tr.errors == nil {
+		tr.errors = map[string]bool{}
+	}
+	tr.errors[sentence] = true
 }
 
 // planLast plans the last rows by the asked column, or by the key.

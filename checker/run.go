@@ -41,7 +41,8 @@ type Options struct {
 	// side; Seed decides which, 0 is drawn at random.
 	SampleRows int
 	Seed       int64
-	// Concurrency is how many units are compared at once; at least 1.
+	// Concurrency is how many units are compared at once; 0 is 1 while replication
+	// runs, and else 2.
 	Concurrency int
 	Digest      hashing.Way
 	ChunkRows   int           // 0: by size

@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,26 @@ type verdicts struct {
 	result     *Result
 	verdict    Verdict
 	mismatches []string
-	unprovens  []string
+	unprovens  []unprovenReason
+}
+
+// unprovenReason is said of all its objects, of none where it is of the run.
+type unprovenReason struct {
+	objects []string
+	reason  string
+}
+
+// namedObjects are named before the rest is counted: each has its own entry.
+const namedObjects = 5
+
+func (u unprovenReason) String() string {
+	switch n := len(u.objects); {
+	case n == 0:
+		return "unproven: " + u.reason
+	case n > namedObjects:
+		return fmt.Sprintf("unproven: %s and %d more: %s", strings.Join(u.objects[:namedObjects], ", "), n-namedObjects, u.reason)
+	}
+	return "unproven: " + strings.Join(u.objects, ", ") + ": " + u.reason
 }
 
 func (v *verdicts) add(verdict Verdict, sentence string) {
@@ -33,7 +53,17 @@ func (v *verdicts) unproven(sentence string) {
 	if v.verdict == Match {
 		v.verdict = Unproven
 	}
-	v.unprovens = append(v.unprovens, sentence)
+	v.unprovens = append(v.unprovens, unprovenReason{reason: sentence})
+}
+
+// unprovenOf says once what is said of several objects.
+func (v *verdicts) unprovenOf(object, reason string) {
+	i := slices.IndexFunc(v.unprovens, func(u unprovenReason) bool { return u.reason == reason && len(u.objects) > 0 })
+	if i < 0 {
+		v.unproven(reason)
+		i = len(v.unprovens) - 1
+	}
+	v.unprovens[i].objects = append(v.unprovens[i].objects, object)
 }
 
 // maxReasons bounds the list for runs with thousands of tables; each table
@@ -44,7 +74,7 @@ func (v *verdicts) capped() []string {
 	reasons := make([]string, 0, len(v.mismatches)+len(v.unprovens))
 	reasons = append(reasons, v.mismatches...)
 	for _, s := range v.unprovens {
-		reasons = append(reasons, "unproven: "+s)
+		reasons = append(reasons, s.String())
 	}
 	if more := len(reasons) - maxReasons; more > 0 {
 		reasons = append(reasons[:maxReasons], fmt.Sprintf("and %d more", more))

@@ -33,7 +33,7 @@ func FuzzLoad(f *testing.F) {
 		pairs, err := Load(Input{Config: content, ReadFile: noFiles})
 		if err == nil {
 			for _, p := range pairs {
-				if p.Name == "" || p.Source == "" || p.Target == "" || len(p.Checks) == 0 || p.Concurrency < 1 {
+				if p.Name == "" || p.Source == "" || p.Target == "" || len(p.Checks) == 0 || p.Concurrency < 0 {
 					t.Errorf("incomplete pair %+v", p)
 				}
 			}

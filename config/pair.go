@@ -44,7 +44,7 @@ type Pair struct {
 	LastBy      string   // column that says what is last, such as updated_at; "" = the key
 	SampleRows  int      // rows per table that the check "sample" draws on each side; at least 1
 	Seed        int64    // which rows it draws; 0 = drawn at random
-	Concurrency int      // units in work at the same time, 1 to 64
+	Concurrency int      // units in work at the same time, 1 to 64; 0 is automatic
 	Replication string   // auto, logical, physical, heartbeat, pglogical, bucardo or still
 	Digest      string   // auto, pushdown or stream
 
@@ -96,7 +96,6 @@ func Default() Pair {
 		Checks:           []string{"sequences", "counts", "last", "ranges"},
 		Last:             1000,
 		SampleRows:       70_000,
-		Concurrency:      2,
 		Replication:      "auto",
 		Digest:           "auto",
 		Settle:           30 * time.Second,

@@ -12,12 +12,12 @@ import (
 // look is what Health reads, in this order: what a worker has received by the
 // second reading was written before the third.
 type look struct {
-	slots   *postgres.Slots
-	subs    *postgres.Subscriptions
-	head    postgres.LSN
-	unready []postgres.TableState
-	hidden  bool // unready may not be read
-	pubs    []postgres.Publication
+	slots  *postgres.Slots
+	subs   *postgres.Subscriptions
+	head   postgres.LSN
+	tables []postgres.TableState // of the subscriptions
+	hidden bool                  // they may not be read
+	pubs   []postgres.Publication
 }
 
 func (l *logical) look(ctx context.Context) (v look, err error) {
@@ -36,7 +36,7 @@ func (l *logical) look(ctx context.Context) (v look, err error) {
 		oids = append(oids, s.oid)
 		names = append(names, s.publications...)
 	}
-	v.unready, err = l.subscriber.ReadUnready(ctx, oids)
+	v.tables, err = l.subscriber.ReadSubscribed(ctx, oids)
 	if v.hidden = postgres.Denied(err); err != nil && !v.hidden {
 		return v, err
 	}
@@ -93,16 +93,17 @@ func (l *logical) judge(s link, slot *postgres.Slot, sub *postgres.Subscription,
 	if v.hidden { // silence about its tables would pass for health
 		add(NoPrivilege, "whether subscription %q carries all its tables may not be read; run on the target's database: GRANT SELECT ON pg_catalog.pg_subscription_rel TO %s", s.subscription, v.subs.Role)
 	}
-	list = append(list, notReady(l.subscriber.Side(), s, v.unready)...)
+	list = append(list, notReady(l.subscriber.Side(), s, v.tables)...)
+	list = append(list, unpublished(l.publisher.Side(), s, v.tables, v.pubs)...)
 	return append(list, partial(l.publisher.Side(), s, v.pubs)...)
 }
 
 // notReady gathers the tables that are not carried yet, by name and state.
-func notReady(side postgres.Side, s link, unready []postgres.TableState) []Trouble {
+func notReady(side postgres.Side, s link, all []postgres.TableState) []Trouble {
 	var tables []postgres.TableState
 	var names []string
-	for _, t := range unready {
-		if t.Subscription == s.subscription {
+	for _, t := range all {
+		if t.Subscription == s.subscription && !t.Ready() {
 			tables = append(tables, t)
 			names = append(names, t.Table+" "+t.Phase())
 		}
@@ -112,6 +113,26 @@ func notReady(side postgres.Side, s link, unready []postgres.TableState) []Troub
 	}
 	return []Trouble{{Kind: NotReady, Side: side, Subject: s.subscription, Tables: tables,
 		Sentence: fmt.Sprintf("subscription %q does not carry %d tables yet: %s", s.subscription, len(tables), listed(names))}}
+}
+
+// unpublished names the tables that a subscription has and no publication of
+// it publishes any more: what the source changes in them does not come.
+func unpublished(side postgres.Side, s link, all []postgres.TableState, pubs []postgres.Publication) []Trouble {
+	var tables []postgres.TableState
+	var names []string
+	for _, t := range all {
+		published := slices.ContainsFunc(pubs, func(p postgres.Publication) bool {
+			return slices.Contains(s.publications, p.Name) && slices.Contains(p.Tables, t.Table)
+		})
+		if t.Subscription == s.subscription && t.Ready() && !published {
+			tables, names = append(tables, t), append(names, t.Table)
+		}
+	}
+	if len(tables) == 0 {
+		return nil
+	}
+	return []Trouble{{Kind: Partial, Side: side, Subject: s.subscription, Tables: tables,
+		Sentence: fmt.Sprintf("no publication of subscription %q publishes %s any more, so that changes of it do not come: add it again and copy it, or drop it from the subscription by ALTER SUBSCRIPTION %s REFRESH PUBLICATION", s.subscription, listed(names), postgres.Ident(s.subscription))}}
 }
 
 // partial names what the publications hold back: absences that are meant.

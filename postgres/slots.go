@@ -72,6 +72,7 @@ type Publication struct {
 	Withheld []string
 	Filtered []string // tables with a row filter, as quote_ident prints them
 	Narrowed []string // tables with a column list
+	Tables   []string // all that it publishes, partitions or their roots
 }
 
 // ReadPublications reads the publications of the given names.
@@ -82,7 +83,7 @@ func (db *DB) ReadPublications(ctx context.Context, names []string) ([]Publicati
 	err := db.Read(ctx, "publications", func(ctx context.Context, s *Session) error {
 		return s.Each(ctx, st, func(r Row) error {
 			p := Publication{Name: r.Text(0)}
-			for i, to := range []*[]string{&p.Withheld, &p.Filtered, &p.Narrowed} {
+			for i, to := range []*[]string{&p.Withheld, &p.Filtered, &p.Narrowed, &p.Tables} {
 				values, err := ParseTextArray(r.Bytes(1 + i))
 				if err != nil {
 					return fmt.Errorf("%s: read publications: %w", db.side, err)

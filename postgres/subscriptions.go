@@ -170,9 +170,9 @@ func (db *DB) ReadTableStates(ctx context.Context, tables []string, subscription
 	return db.tableStates(ctx, st)
 }
 
-// ReadUnready reads the tables of the given subscriptions that are not ready.
-func (db *DB) ReadUnready(ctx context.Context, subscriptions []uint32) ([]TableState, error) {
-	st := db.statement("unready")
+// ReadSubscribed reads the tables of the given subscriptions.
+func (db *DB) ReadSubscribed(ctx context.Context, subscriptions []uint32) ([]TableState, error) {
+	st := db.statement("subscribed")
 	st.Args = []string{oidArray(subscriptions)}
 	return db.tableStates(ctx, st)
 }

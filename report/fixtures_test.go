@@ -228,7 +228,7 @@ func hostileResult() *checker.Result {
 	r.Source, r.Target = checker.ServerInfo{ServerVersion: h, SystemIdentifier: h, Database: h}, checker.ServerInfo{ServerVersion: h, Database: h}
 	r.Reasons, r.Notes = []string{h}, []string{h}
 	r.Sampled = &checker.Sampled{Sentence: h, RowsPerSide: 1}
-	r.Coverage.Skipped = []checker.Skipped{{Object: h, Reason: h}}
+	r.Coverage.Skipped = []checker.Skipped{{Object: h, Reason: "skipped: " + h}}
 	r.Coverage.Excluded = []checker.Skipped{{Object: h, Reason: h}}
 	t := ordersTable()
 	t.Name, t.Digest, t.Plan, t.Error, t.Notes = h, h, h, h, []string{h}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pgparity/pgparity/checker"
@@ -48,6 +49,15 @@ func tableErrors(tables []checker.TableResult) []group {
 		}
 	}
 	return groups(said)
+}
+
+// skippedElse are the skipped objects of which tableErrors does not say the same.
+func skippedElse(r *checker.Result) []group {
+	said := map[checker.Skipped]bool{}
+	for _, t := range r.Tables {
+		said[checker.Skipped{Object: t.Name, Reason: t.Error}] = true
+	}
+	return groups(slices.DeleteFunc(slices.Clone(r.Coverage.Skipped), func(s checker.Skipped) bool { return said[s] }))
 }
 
 func tableNotes(tables []checker.TableResult) []group {

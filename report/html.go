@@ -99,7 +99,7 @@ func writeHTML(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 		Findings:   htmlFindingsOf(r),
 		Unsettled:  htmlUnsettledOf(r),
 		Errors:     tableErrors(bySeverity(r.Tables)),
-		Skipped:    groups(r.Coverage.Skipped),
+		Skipped:    skippedElse(r),
 		Excluded:   groups(r.Coverage.Excluded),
 		TableNotes: tableNotes(r.Tables),
 		Forms:      columnForms(r.Tables),

@@ -45,7 +45,7 @@ func writeMarkdown(buf *bytes.Buffer, r *checker.Result, o Options) error {
 		{"the replication", mdReplication(r, o)},
 		{"the table list", mdTables(r, o)},
 		{"what was not proven", mdGroups("Not proven", tableErrors(bySeverity(r.Tables)), limit)},
-		{"what was skipped", mdGroups("Skipped, so not proven", groups(r.Coverage.Skipped), limit)},
+		{"what was skipped", mdGroups("Skipped, so not proven", skippedElse(r), limit)},
 		{"sequences", mdSequences(r)},
 		{"schema differences", mdSchema(r, o)},
 		{"findings", mdFindings(r, commentBytes-buf.Len()-2000)},

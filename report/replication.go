@@ -30,7 +30,7 @@ func replicationLines(r *checker.Result, limit int) []string {
 	if first == "" {
 		first = "not recognised"
 	}
-	if p.BothWays {
+	if p.BothWays && p.Kind != atRest {
 		first += " in both directions"
 	}
 	var more []string
@@ -46,7 +46,7 @@ func replicationLines(r *checker.Result, limit int) []string {
 	}
 	if r.AsOfLSN != "" {
 		first += "; as of " + ident(r.AsOfLSN)
-		if r.Verdict == checker.Match && whole(r) {
+		if r.Verdict == checker.Match && p.Kind != atRest && whole(r) {
 			first += ": all that was visible in these tables on the source then was read on the target after it was applied there"
 		}
 	}

@@ -40,7 +40,7 @@ func writeText(buf *bytes.Buffer, r *checker.Result, o Options) error {
 	p.unsettled(r)
 	p.sequences(r)
 	p.schema(r)
-	p.groups("Skipped, so not proven", groups(r.Coverage.Skipped))
+	p.groups("Skipped, so not proven", skippedElse(r))
 	p.groups("Excluded on purpose", groups(r.Coverage.Excluded))
 	p.notes(r)
 	if o.Verbose {

@@ -116,9 +116,12 @@ func cells(tables []checker.TableResult, l layout) [][]string {
 		t := &tables[i]
 		row := []string{ident(t.Name), t.Verdict.String()}
 		source, target := rowsText(t.Rows.Source), rowsText(t.Rows.Target)
-		if l.joinRows {
+		switch {
+		case l.joinRows && t.Verdict == checker.Match: // counts of a moving table are of two moments
+			row = append(row, source)
+		case l.joinRows:
 			row = append(row, joined(source, target, "≠ "))
-		} else {
+		default:
 			row = append(row, source, target)
 		}
 		chunks, by := chunksText(t.Chunks), how(t)

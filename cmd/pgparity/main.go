@@ -105,7 +105,8 @@ func (a *app) rootCommand() *cobra.Command {
 		Long: `pgparity proves that a PostgreSQL database (the target) holds the same data as
 another (the source). A verdict is a proof: match means that every planned
 unit of work was compared and agreed; whatever was not compared makes it
-unproven. It only reads, but for probe, in a table that you name.
+unproven. It only reads, but for probe, in a table that you name, and a heartbeat
+that it was told to strike.
 
 Exit codes: 0 match · 1 mismatch · 2 could not run (usage, configuration,
 connection) · 3 unproven.`,

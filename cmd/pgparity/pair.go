@@ -71,7 +71,7 @@ func runID() string {
 
 // openSide opens one side or its primary. The caller closes it.
 func openSide(ctx context.Context, p config.Pair, side postgres.Side, url, run string) (*postgres.DB, error) {
-	return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: p.Concurrency + 2,
+	return postgres.Open(ctx, postgres.Options{Side: side, URL: url, MaxConns: max(p.Concurrency, 2) + 2,
 		StatementTimeout: p.StatementTimeout, Run: run})
 }
 

@@ -105,8 +105,9 @@ func (q *queue) close() {
 // logView writes log lines: every few seconds where the run stands, a line
 // for each table that ends not as a match, and a last one with the verdict.
 type logView struct {
-	log *slog.Logger
-	q   *queue
+	log  *slog.Logger
+	q    *queue
+	said map[[2]string]bool // why chunks of a table were not compared
 }
 
 func newLogView(out io.Writer, format string, verbose bool, every time.Duration, p *progress) *logView {
@@ -118,7 +119,7 @@ func newLogView(out io.Writer, format string, verbose bool, every time.Duration,
 	if format == "json" {
 		h = slog.NewJSONHandler(out, o)
 	}
-	v := &logView{log: slog.New(h)}
+	v := &logView{log: slog.New(h), said: map[[2]string]bool{}}
 	if p.pair != "" {
 		v.log = v.log.With(keyPair, p.pair)
 	}
@@ -147,7 +148,8 @@ func (v *logView) event(e checker.Event, p *progress) {
 		v.q.put(false, func() { v.log.Debug("table planned", keyTable, e.Table, keyPlanned, e.Planned) })
 	case checker.UnitStarted, checker.PieceDone: // too many to log
 	case checker.UnitDone:
-		if e.Message != "" {
+		if why := [2]string{e.Table, e.Message}; e.Message != "" && !v.said[why] {
+			v.said[why] = true // its other chunks mostly fail for the same reason
 			v.q.put(false, func() { v.log.Warn("chunk not compared", keyTable, e.Table, keyReason, e.Message) })
 		}
 	case checker.TableDone:

@@ -70,7 +70,7 @@ func (b *bed) neighbours() []contender {
 	return []contender{
 		{name: "alone", what: "nothing"},
 		{name: "verify", what: "`pgparity verify`", run: verifyReplicated(e)},
-		{name: "verify, workers 1", what: "`pgparity verify --concurrency 1`", heavy: true, run: verifyReplicated(e, "--concurrency", "1")},
+		{name: "verify, workers 2", what: "`pgparity verify --concurrency 2`", heavy: true, run: verifyReplicated(e, "--concurrency", "2")},
 		{name: "copy", what: "`COPY t TO '/dev/null' (FORMAT binary)` of all tables, both servers at once", heavy: true, run: copyBeside},
 	}
 }

@@ -57,6 +57,10 @@ func TestHoleNotCarried(t *testing.T) {
 	if n := holeTable(t, res, "public.filtered").UnsettledTotal; n != 10 || res.Verdict != checker.Unproven {
 		t.Errorf("%d rows of the filtered table are open, want those 10 that are held back; %s", n, res.Verdict)
 	}
+
+	// A table that is taken out of its publication stays with the subscription.
+	p.source.exec(t, "ALTER PUBLICATION "+name+"_part DROP TABLE whole", "UPDATE whole SET v = 'new' WHERE id = 5")
+	carried(t, p.verify(t, ranges(2*time.Second)), "public.whole", "that may be meant", "no publication of subscription", "REFRESH PUBLICATION")
 }
 
 // TestHoleDisabled: a subscription that is switched off. There is nothing to

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,8 +58,7 @@ func TestLieCopiesDelete(t *testing.T) {
 	started := false
 	res := p.verify(t, ranges(5*time.Second), func(o *checker.Options) {
 		o.OnEvent = func(e checker.Event) {
-			switch {
-			case e.Kind == checker.UnitStarted && !started:
+			if e.Kind == checker.UnitStarted && !started {
 				started = true
 				remove()
 				time.AfterFunc(time.Second, goOn)
@@ -252,23 +252,24 @@ func TestLieSwappedKeys(t *testing.T) {
 	mustNotMatch(t, res)
 }
 
-// hold changes places once the closing has read which rows are young: a watcher of the log of statements.
+// hold changes places once the closing has read which rows are young: a watcher
+// of the statements that run. It has ended when the test does.
 func hold(t *testing.T, p *pair) {
-	conn := connect(t, p.source.url)
-	other := connect(t, p.source.url)
-	go func() {
-		for {
-			var n int
-			if conn.QueryRow(context.Background(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pgparity%' AND query LIKE '%pg_catalog.age(t.xmin)%'").Scan(&n) != nil {
-				return
-			}
-			if n > 0 {
-				_, err := other.Exec(context.Background(), "BEGIN; UPDATE t SET id = -2 WHERE id = -1; UPDATE t SET id = -1 WHERE id = 7; UPDATE t SET id = 7 WHERE id = -2; COMMIT")
-				if err != nil {
-					t.Error(err)
-				}
+	conn, other := connect(t, p.source.url), connect(t, p.source.url)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for n := 0; n == 0; {
+			if conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pgparity%' AND query LIKE '%pg_catalog.age(t.xmin)%'").Scan(&n) != nil {
 				return
 			}
 		}
-	}()
+		if _, err := other.Exec(ctx, "BEGIN; UPDATE t SET id = -2 WHERE id = -1; UPDATE t SET id = -1 WHERE id = 7; UPDATE t SET id = 7 WHERE id = -2; COMMIT"); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		watching.Wait()
+	})
 }

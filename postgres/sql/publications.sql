@@ -22,7 +22,9 @@ SELECT p.pubname,
     (4, 'truncate', coalesce((pg_catalog.to_jsonb(p) ->> 'pubtruncate')::pg_catalog.bool, true))) o(n, name, published)
     WHERE NOT o.published ORDER BY o.n),
   ARRAY(SELECT DISTINCT m.name FROM members m WHERE m.prpubid = p.oid AND m.j ->> 'prqual' IS NOT NULL ORDER BY m.name),
-  ARRAY(SELECT DISTINCT m.name FROM members m WHERE m.prpubid = p.oid AND m.j ->> 'prattrs' IS NOT NULL ORDER BY m.name)
+  ARRAY(SELECT DISTINCT m.name FROM members m WHERE m.prpubid = p.oid AND m.j ->> 'prattrs' IS NOT NULL ORDER BY m.name),
+  ARRAY(SELECT pg_catalog.quote_ident(pt.schemaname) || '.' || pg_catalog.quote_ident(pt.tablename)
+    FROM pg_catalog.pg_publication_tables pt WHERE pt.pubname = p.pubname ORDER BY 1)
 FROM pg_catalog.pg_publication p
 WHERE p.pubname = ANY ($1::pg_catalog.text[])
 ORDER BY p.pubname
