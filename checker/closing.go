@@ -3,7 +3,6 @@ package checker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,39 +214,4 @@ func (r *run) youngByKey(ctx context.Context, tr *tableRun, u sampler.Unit, db *
 			return found(young)
 		}, err
 	}})
-}
-
-// confirmTries is how often a count of a moving table is tried.
-const confirmTries = 5
-
-// doMovingCounts counts a moving table: the source, and behind the fence the
-// target, and the source again. Three equal counts are a match, as far as counts
-// can tell; others prove nothing while rows come and go.
-func (r *run) doMovingCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	var source, target int64
-	for range confirmTries {
-		before, err := r.count(ctx, tr, u, r.source)
-		if err == nil {
-			err = tr.fences.Forward(ctx)
-		}
-		if err == nil {
-			target, err = r.count(ctx, tr, u, r.target)
-		}
-		if err == nil {
-			err = tr.fences.Covered(ctx)
-		}
-		if err == nil {
-			err = tr.fences.Back(ctx)
-		}
-		if err != nil {
-			return Outcome{}, err
-		}
-		if source, err = r.count(ctx, tr, u, r.source); err != nil {
-			return Outcome{}, err
-		}
-		if before == target && target == source {
-			return Outcome{Unit: u, Compared: true, Source: target, Target: target}, nil
-		}
-	}
-	return Outcome{}, fmt.Errorf("counted %d times while rows came and went: the source had %d at last, the target %d; only its content can tell (--checks ranges)", confirmTries, source, target)
 }

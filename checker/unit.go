@@ -71,31 +71,6 @@ func index(side postgres.Side) int {
 	return 1
 }
 
-func (r *run) doCounts(ctx context.Context, tr *tableRun, u sampler.Unit) (Outcome, error) {
-	var counts [2]int64
-	err := r.bothSides(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
-		counts[index(db.Side())], err = r.count(ctx, tr, u, db)
-		return err
-	})
-	if err != nil {
-		return Outcome{}, err
-	}
-	return Outcome{Unit: u, Compared: true, Source: counts[0], Target: counts[1]}, nil
-}
-
-// count counts the rows of a unit on one side.
-func (r *run) count(ctx context.Context, tr *tableRun, u sampler.Unit, db *postgres.DB) (int64, error) {
-	sum, err := r.addUp(ctx, tr, db, u, "count", func(ctx context.Context, s *postgres.Session, p piece) (sum hashing.Sum, err error) {
-		scope := p.scope(tr, db)
-		err = s.Each(ctx, postgres.Statement{SQL: "SELECT count(*) " + scope.Clause(), Args: scope.Args}, func(row postgres.Row) error {
-			sum = hashing.Sum{Rows: row.Int(0), Hash: "0"}
-			return nil
-		})
-		return sum, err
-	})
-	return sum.Rows, err
-}
-
 // resums is how often a unit whose digests differ, though no row of it does,
 // is read again before it is given up as moving.
 const resums = 3
