@@ -296,7 +296,7 @@ func TestDisabled(t *testing.T) {
 	began := time.Now()
 	r := run(t, t.Context(), p, probe.Options{Direction: probe.Forward})
 	check(t, r, probe.VerdictMismatch, "source insert not_seen, source update unproven, source delete unproven")
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("took %s with a timeout of 1 s", took)
 	}
 	clean(t, r, p.source, p.target)
@@ -364,7 +364,7 @@ func TestTargetKilled(t *testing.T) {
 	began := time.Now()
 	mortal.Kill()
 	r := <-done
-	if took := time.Since(began); took > 8*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("took %s after the target was gone", took)
 	}
 	check(t, r, probe.VerdictUnproven, "source insert unproven, source update unproven, source delete unproven, target insert unproven, target update unproven, target delete unproven")

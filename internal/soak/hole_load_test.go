@@ -114,7 +114,7 @@ func TestHoleHotRows(t *testing.T) {
 	if quiet != 1 || hot != 24 || tab.UnsettledTotal == 0 || tab.Chunks.Planned < 20 {
 		t.Errorf("%d quiet rows were found, %d hot ones open or found, want 1 and 24; %d chunks\n%s", quiet, hot, tab.Chunks.Planned, told(res))
 	}
-	if most := 2*settle + 5*time.Second; took > most {
+	if most := 2*settle + 8*time.Second; took > most {
 		t.Errorf("it took %s, more than %s: the hot rows hold it up", took, most)
 	}
 }
@@ -163,7 +163,7 @@ func TestHoleIdleSource(t *testing.T) {
 	began := time.Now()
 	res := p.verify(t, ranges(60*time.Second))
 	wantMatch(t, res)
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	if strings.TrimSpace(res.AsOfLSN) == "" {
