@@ -68,7 +68,7 @@ func TestDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Verdict != checker.Unproven || !contains(res.Reasons, "public.judged: the deadline passed (--timeout 2s)") {
+	if res.Verdict != checker.Unproven || table(res, "public.judged").Error != "the deadline passed (--timeout 2s)" || !contains(res.Reasons, "public.judged") {
 		t.Errorf("%s: %q", res.Verdict, res.Reasons)
 	}
 	for _, url := range []string{source, target} {
