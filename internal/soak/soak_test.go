@@ -30,7 +30,7 @@ type size struct {
 
 func soakSize(t *testing.T, pairs int) size {
 	t.Helper()
-	z := size{load: 6 * time.Second, seed: uint64(time.Now().UnixNano()), rows: 4000, items: 12_000, big: 8000, pause: 2 * time.Second, pace: 25 * time.Millisecond}
+	z := size{load: 4 * time.Second, seed: uint64(time.Now().UnixNano()), rows: 4000, items: 12_000, big: 8000, pause: 2 * time.Second, pace: 25 * time.Millisecond}
 	if text := os.Getenv("SOAK_TIME"); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil {
@@ -118,7 +118,7 @@ func (s *soaked) run(t *testing.T, change ...func(*checker.Options)) *checker.Re
 
 // patient lets a run take the time that a big transaction takes.
 func (s *soaked) patient(o *checker.Options) {
-	o.Settle, o.Concurrency = 30*time.Second, 6
+	o.Settle, o.Concurrency = 20*time.Second, 6
 	if s.long {
 		o.Settle = 2 * time.Minute
 	}
