@@ -3,7 +3,6 @@ package checker
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -122,22 +121,6 @@ func (m *restless) cleared(s *Suspect) {
 
 // maxClosings is how often a table is closed.
 const maxClosings = 3
-
-// horizons reads the oldest transaction that each side does not see now; of the
-// target only where its own changes are replicated.
-func (r *run) horizons(ctx context.Context) (at [2]string, err error) {
-	for i, db := range []*postgres.DB{r.source, r.target} {
-		if i == 1 && r.moving.back == "" {
-			break
-		}
-		snapshot, err := db.Transactions(ctx)
-		if err != nil {
-			return at, err
-		}
-		at[i], _, _ = strings.Cut(snapshot, ":")
-	}
-	return at, nil
-}
 
 // closeSide settles some rows, and all others of one side that were written from
 // a horizon on and not seen yet.

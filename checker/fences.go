@@ -90,8 +90,11 @@ func (r *run) fencesOf(tr *tableRun) (*tableFences, error) {
 // Forward waits until the target has got what the source shows now.
 func (f *tableFences) Forward(ctx context.Context) error { return f.run.arrive(ctx) }
 
-// Back waits until the source shows what the target has got.
+// Back waits until the source shows what the target has got, as long as there is
+// to settle: a writer may stay open for hours.
 func (f *tableFences) Back(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, max(f.run.o.Settle, leastWait))
+	defer cancel()
 	mark, err := f.back.Mark(ctx)
 	if err != nil {
 		return err

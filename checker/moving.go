@@ -98,17 +98,11 @@ const waitSilently = 3 * time.Second
 // begin is step 1. That the fence is not passed is kept for the tables' results.
 func (r *run) begin(ctx context.Context) error {
 	m := r.moving
-	snapshot, err := r.source.Transactions(ctx)
+	at, err := r.horizons(ctx)
 	if err != nil {
 		return err
 	}
-	m.horizon, _, _ = strings.Cut(snapshot, ":")
-	if r.result.Replication.BothWays {
-		if snapshot, err = r.target.Transactions(ctx); err != nil {
-			return err
-		}
-		m.back, _, _ = strings.Cut(snapshot, ":")
-	}
+	m.horizon, m.back = at[0], at[1]
 	// The heartbeat's mark has no position of its own: what was visible at this
 	// one is visible to whatever the mark is taken from.
 	if r.result.AsOfLSN, err = r.source.Position(ctx); err != nil && !postgres.Refused(err) {
@@ -121,13 +115,12 @@ func (r *run) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	told := time.AfterFunc(waitSilently, func() {
-		r.emit(Event{Kind: Warned, Message: fmt.Sprintf("waiting until the target has what the source showed at %s (--settle %s)", r.result.AsOfLSN, r.o.Settle)})
-	})
-	defer told.Stop()
 	if mark.LSN != 0 {
 		r.result.AsOfLSN = mark.LSN.String()
 	}
+	waiting := fmt.Sprintf("waiting until the target has what the source showed at %s (--settle %s)", r.result.AsOfLSN, r.o.Settle)
+	told := time.AfterFunc(waitSilently, func() { r.emit(Event{Kind: Warned, Message: waiting}) })
+	defer told.Stop()
 	err = r.await(ctx, m.forward, mark, r.o.Settle)
 	if err == nil {
 		err = r.replay(ctx)
@@ -138,6 +131,22 @@ func (r *run) begin(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// horizons reads the oldest transaction that each side does not see now; of the
+// target only where its own changes are replicated.
+func (r *run) horizons(ctx context.Context) (at [2]string, err error) {
+	for i, db := range []*postgres.DB{r.source, r.target} {
+		if db == r.target && !r.result.Replication.BothWays {
+			break
+		}
+		snapshot, err := db.Transactions(ctx)
+		if err != nil {
+			return at, err
+		}
+		at[i], _, _ = strings.Cut(snapshot, ":")
+	}
+	return at, nil
 }
 
 // replay waits until a source that is a standby shows all that its primary had

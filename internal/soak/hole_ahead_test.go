@@ -131,6 +131,11 @@ func TestHoleLongWriter(t *testing.T) {
 	if open := holeTable(t, res, "public.t").Unsettled; len(open) != 1 || open[0].Key["id"] != "7" || !strings.Contains(open[0].Why, "visible on the source") {
 		t.Errorf("want row 7 unsettled\n%s", told(res))
 	}
+	began := time.Now()
+	res = p.verify(t, ranges(time.Second), func(o *checker.Options) { o.Checks = []string{"counts"} })
+	if took := time.Since(began); res.Verdict != checker.Unproven || took > 20*time.Second {
+		t.Errorf("counts beside a writer: want unproven after the time to settle, it took %s\n%s", took, told(res))
+	}
 	if _, err := job.Exec(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
