@@ -46,7 +46,7 @@ type attempt struct {
 	proxy  [2]*cutProxy
 }
 
-func attemptRun(t *testing.T, ctx context.Context, urls [2]string, cuts [2]cut, way hashing.Way) attempt {
+func attemptRun(t *testing.T, ctx context.Context, urls [2]string, cuts [2]cut, way hashing.Way, options ...func(*checker.Options)) attempt {
 	t.Helper()
 	var a attempt
 	var dbs [2]*postgres.DB
@@ -60,6 +60,9 @@ func attemptRun(t *testing.T, ctx context.Context, urls [2]string, cuts [2]cut, 
 	}
 	o := defaults()
 	o.Concurrency, o.Digest = 1, way
+	for _, set := range options {
+		set(&o)
+	}
 	a.result, a.err = checker.Run(ctx, dbs[0], dbs[1], o)
 	return a
 }

@@ -98,14 +98,20 @@ const waitSilently = 3 * time.Second
 // begin is step 1. That the fence is not passed is kept for the tables' results.
 func (r *run) begin(ctx context.Context) error {
 	m := r.moving
-	at, err := r.horizons(ctx)
+	err := postgres.Again(ctx, func() error {
+		at, err := r.horizons(ctx)
+		if err != nil {
+			return err
+		}
+		m.horizon, m.back = at[0], at[1]
+		// The heartbeat's mark has no position of its own: what was visible at this
+		// one is visible to whatever the mark is taken from.
+		if r.result.AsOfLSN, err = r.source.Position(ctx); !postgres.Refused(err) {
+			return err
+		}
+		return nil
+	})
 	if err != nil {
-		return err
-	}
-	m.horizon, m.back = at[0], at[1]
-	// The heartbeat's mark has no position of its own: what was visible at this
-	// one is visible to whatever the mark is taken from.
-	if r.result.AsOfLSN, err = r.source.Position(ctx); err != nil && !postgres.Refused(err) {
 		return err
 	}
 	mark, err := m.forward.Mark(ctx)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/hashing"
 	"github.com/pgparity/pgparity/internal/pgcluster"
 )
 
@@ -105,8 +106,9 @@ func TestStandbyThatCancels(t *testing.T) {
 			stop()
 
 			for _, name := range []string{"public.ordered", "public.swept", "public.keyless"} {
-				if tab := table(res, name); tab.Verdict != c.want || tab.FindingsTotal != c.found || *tab.Rows.Source != 5000 {
-					t.Errorf("%s: %s with %d findings, want %s with %d: %q", name, tab.Verdict, tab.FindingsTotal, c.want, c.found, tab.Error)
+				tab := table(res, name)
+				if tab.Verdict != c.want || tab.FindingsTotal != c.found || tab.Rows.Source == nil || *tab.Rows.Source != 5000 {
+					t.Errorf("%s: %s with %d findings, want %s with %d: %q %q", name, tab.Verdict, tab.FindingsTotal, c.want, c.found, tab.Error, res.Reasons)
 				}
 			}
 			if tab := table(res, "public.churned"); tab.Verdict == checker.Mismatch {
@@ -126,5 +128,36 @@ func TestStandbyThatCancels(t *testing.T) {
 				return queryInt(t, conn, `SELECT confl_snapshot + confl_lock FROM pg_stat_database_conflicts WHERE datname = current_database()`) > 0
 			})
 		})
+	}
+}
+
+// TestStandbyThatHangsUp: a standby's replay may end a connection, and what it
+// said of that does not always arrive. The reading is made again, wherever in
+// the run it happens.
+func TestStandbyThatHangsUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: runs without -short")
+	}
+	primary := pgcluster.SharedWith(t, "primary 15", pgcluster.Options{Major: 15, Settings: map[string]string{"wal_level": "replica", "autovacuum": "off"}})
+	source, written := pgcluster.Shared(t, 18).TestDB(t, smallWorld...), primary.TestDB(t, smallWorld...)
+	standby := newStandby(t, primary)
+	urls := [2]string{source, strings.Replace(written, fmt.Sprint(":", primary.Port(), "/"), fmt.Sprint(":", standby.Port(), "/"), 1)}
+	still := func(o *checker.Options) { o.Replication = fence.KindStill } // what comes to the standby is not the source's
+	clean := attemptRun(t, t.Context(), urls, [2]cut{}, hashing.Auto, still)
+	if clean.err != nil || clean.result.Verdict != checker.Match {
+		t.Fatalf("without a cut: %v, %+v", clean.err, clean.result)
+	}
+	messages := len(clean.proxy[1].sizes)
+	for i := range 12 {
+		c := cut{how: []how{hangUp, reset}[i%2], message: messages * i / 12}
+		got := attemptRun(t, t.Context(), urls, [2]cut{{}, c}, hashing.Auto, still)
+		switch {
+		case !got.proxy[1].hasStruck():
+			t.Errorf("cut %+v of %d messages did not happen", c, messages)
+		case got.err != nil && !strings.Contains(got.err.Error(), "connect"):
+			t.Errorf("cut %+v of %d messages: %v", c, messages, got.err)
+		case got.err == nil && got.result.Verdict != checker.Match:
+			t.Errorf("cut %+v of %d messages: %s: %q", c, messages, got.result.Verdict, got.result.Reasons)
+		}
 	}
 }

@@ -74,7 +74,15 @@ type Detection struct {
 
 // Detect looks at both sides' catalogs and statistics. It writes nothing, and
 // needs no privilege beyond what everybody has; what it could not see it says.
-func Detect(ctx context.Context, o Options) (*Detection, error) {
+func Detect(ctx context.Context, o Options) (d *Detection, err error) {
+	err = postgres.Again(ctx, func() error {
+		d, err = detect(ctx, o)
+		return err
+	})
+	return d, err
+}
+
+func detect(ctx context.Context, o Options) (*Detection, error) {
 	if o.Via != nil {
 		return detectCascade(ctx, o)
 	}

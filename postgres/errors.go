@@ -38,6 +38,8 @@ type Error struct {
 	Code string // SQLSTATE, "" when the server did not speak
 	Hint string
 	err  error
+
+	standby bool // read from a server that replays another's log
 }
 
 func (e *Error) Error() string {
@@ -82,8 +84,13 @@ func TimedOut(err error) bool { return hasCode(err, codeQueryCanceled) }
 
 // Conflicted tells whether a standby cancelled a statement because the replay
 // of its primary's changes could not wait for it any longer. It may be tried
-// again.
-func Conflicted(err error) bool { return hasCode(err, codeSerialization, codeDeadlock) }
+// again. A standby may also end the connection, between two statements, and what
+// it said then is lost when the next one is on its way: a connection to a standby
+// that broke counts too. One that cannot be made does not.
+func Conflicted(err error) bool {
+	var e *Error
+	return hasCode(err, codeSerialization, codeDeadlock) || errors.As(err, &e) && e.standby && Lost(err) && e.Code == ""
+}
 
 // Unrepresentable tells whether the server refused a parameter because its
 // type or its encoding has no such value.
@@ -101,7 +108,7 @@ func Unrepresentable(err error) bool {
 
 // wrap turns a driver's error into an Error that says what to do.
 func (s *Session) wrap(op string, err error) error {
-	e := &Error{Side: s.db.side, Op: op, err: s.db.redact(err)}
+	e := &Error{Side: s.db.side, Op: op, err: s.db.redact(err), standby: s.db.server.InRecovery}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		e.Code = pg.Code
