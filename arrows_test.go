@@ -17,16 +17,18 @@ var arrows = map[string][]string{
 	"hashing":                  {"postgres", "pairing"},
 	"sampler":                  {"postgres", "pairing"},
 	"fence":                    {"postgres", "pairing"},
+	"schema":                   {"postgres"},
+	"preflight":                {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
 	"probe":                    {"postgres"},
-	"checker":                  {"postgres", "pairing", "hashing", "sampler", "fence"},
-	"report":                   {"checker", "pairing", "hashing", "sampler"},
+	"checker":                  {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
+	"report":                   {"checker", "pairing", "preflight", "hashing", "sampler", "schema"},
 	"config":                   {},
 	"internal/pgcluster":       {},
 	"internal/pgcluster/fetch": {"internal/pgcluster"},
 	"internal/demo":            {"checker", "hashing", "postgres", "report", "internal/pgcluster"},
 	"internal/soak":            {}, // tests alone
 	"internal/bench":           {"checker", "hashing", "postgres", "internal/pgcluster"},
-	"cmd/pgparity":             {"checker", "config", "fence", "hashing", "pairing", "postgres", "probe", "report", "sampler", "internal/demo"},
+	"cmd/pgparity":             {"checker", "config", "fence", "hashing", "pairing", "postgres", "preflight", "probe", "report", "sampler", "internal/demo"},
 }
 
 func TestImportsRunUpward(t *testing.T) {

@@ -13,6 +13,14 @@ type Sequence struct {
 	Source, Target *postgres.Sequence
 }
 
+// On is the sequence on one side, nil where it has none.
+func (q *Sequence) On(side postgres.Side) *postgres.Sequence {
+	if side == postgres.Target {
+		return q.Target
+	}
+	return q.Source
+}
+
 func (p *Pair) joinSequences(source, target *postgres.Catalog, f Filter) {
 	onTarget := map[objectName]*postgres.Sequence{}
 	for _, q := range target.Sequences {

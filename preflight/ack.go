@@ -1,0 +1,82 @@
+package preflight
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/pgparity/pgparity/schema"
+)
+
+// Ack is a hazard that somebody has taken note of: all of an id, or those of
+// the objects that match.
+type Ack struct {
+	ID     string
+	Object string // a glob in which * stands for any text; "" is all
+}
+
+// ParseAck reads id[:object]. The error says which ids there are like it.
+func ParseAck(text string) (Ack, error) {
+	id, object, _ := strings.Cut(text, ":")
+	for _, d := range Detectors() {
+		if d.ID == id {
+			return Ack{ID: id, Object: object}, nil
+		}
+	}
+	return Ack{}, fmt.Errorf("unknown hazard %q", id)
+}
+
+// String is as it is given.
+func (a Ack) String() string {
+	if a.Object == "" {
+		return a.ID
+	}
+	return a.ID + ":" + a.Object
+}
+
+// covers tells whether an acknowledgement is about an object of an id.
+func (a Ack) covers(id, object string) bool {
+	if a.ID != id {
+		return false
+	}
+	if a.Object == "" || a.Object == object {
+		return true
+	}
+	// A slash separates nothing here: two separators that no name has.
+	hide := strings.NewReplacer("/", "\x00").Replace
+	ok, err := path.Match(hide(a.Object), hide(object))
+	return err == nil && ok
+}
+
+// acknowledge marks the warnings, and what could not be looked at, that
+// somebody has taken note of. It gives a sentence for each acknowledgement that
+// had nothing to say.
+func acknowledge(r *Result, acks []Ack) (notes []string) {
+	for _, a := range acks {
+		found, blocked := false, false
+		for i := range r.Hazards {
+			h := &r.Hazards[i]
+			if !a.covers(h.ID, h.Object) {
+				continue
+			}
+			found = true
+			if h.Severity == schema.Block {
+				blocked = true
+			} else {
+				h.Acknowledged = true
+			}
+		}
+		for i := range r.Unknown {
+			if u := &r.Unknown[i]; a.covers(u.ID, "") {
+				u.Acknowledged, found = true, true
+			}
+		}
+		switch {
+		case blocked:
+			notes = append(notes, fmt.Sprintf("%s is acknowledged, but it blocks: only what is mended goes away", a))
+		case !found:
+			notes = append(notes, fmt.Sprintf("%s is acknowledged, and was not found: take the acknowledgement out", a))
+		}
+	}
+	return notes
+}

@@ -1,0 +1,4 @@
+package preflight
+
+// capacityDetectors look at what the servers have room for.
+var capacityDetectors = []Detector{}

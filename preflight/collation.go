@@ -1,0 +1,4 @@
+package preflight
+
+// collationDetectors look at collations, encodings and extensions.
+var collationDetectors = []Detector{}

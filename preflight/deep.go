@@ -1,0 +1,4 @@
+package preflight
+
+// deepDetectors read tables.
+var deepDetectors = []Detector{}

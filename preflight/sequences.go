@@ -1,0 +1,4 @@
+package preflight
+
+// sequenceDetectors look at sequences by what they mean.
+var sequenceDetectors = []Detector{}

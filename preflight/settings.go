@@ -1,0 +1,4 @@
+package preflight
+
+// settingDetectors look at settings.
+var settingDetectors = []Detector{}
