@@ -40,4 +40,4 @@ deps: ## what else the tests use, where it is missing
 	scripts/test-deps.sh
 
 docs: ## rewrite generated parts of docs/
-	$(GO) test ./config -run TestDocs -update
+	$(GO) test ./config ./preflight -run TestDocs -update

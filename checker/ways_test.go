@@ -25,14 +25,19 @@ var ways = []struct{ name, key, row string }{
 }
 
 // harms are what is done to one side. %s is the table.
-var harms = []struct{ name, sql string }{
-	{"none", ""},
-	{"one", "UPDATE %s SET v = -1 WHERE v = 77"},
-	{"two lost", "DELETE FROM %s WHERE v IN (5, 222)"},
-	{"scattered", "UPDATE %s SET v = -v WHERE v %% 9 = 0"},
-	{"all", "UPDATE %s SET v = -v - 1"},
-	{"a block is lost", "DELETE FROM %s WHERE v BETWEEN 80 AND 160"},
-	{"all lost", "DELETE FROM %s"},
+// What leaves the same rows on both sides is done to one of them alone: which
+// one it is makes no difference then.
+var harms = []struct {
+	name, sql string
+	sides     int
+}{
+	{"none", "", 1},
+	{"one", "UPDATE %s SET v = -1 WHERE v = 77", 1},
+	{"two lost", "DELETE FROM %s WHERE v IN (5, 222)", 2},
+	{"scattered", "UPDATE %s SET v = -v WHERE v %% 9 = 0", 1},
+	{"all", "UPDATE %s SET v = -v - 1", 1},
+	{"a block is lost", "DELETE FROM %s WHERE v BETWEEN 80 AND 160", 2},
+	{"all lost", "DELETE FROM %s", 2},
 }
 
 // TestEveryWayOfLooking goes all ways of a drill-down with a few hundred rows,
@@ -45,7 +50,7 @@ func TestEveryWayOfLooking(t *testing.T) {
 	const rows = 240
 	for m, majors := range [][2]int{{15, 18}, {18, 13}} {
 		for i, harm := range harms {
-			if testing.Short() && (i%3 != 1 || m > 0) || m > 0 && i%3 != 0 {
+			if m > 0 && i%3 != 0 {
 				continue // 13 reads sweeps and multisets in other pieces
 			}
 			var load, damage []string
@@ -57,10 +62,7 @@ func TestEveryWayOfLooking(t *testing.T) {
 				}
 			}
 			load = append(load, "UPDATE copies SET v = k", "ANALYZE")
-			for side := range 2 {
-				if testing.Short() && side == 0 {
-					continue
-				}
+			for side := range harm.sides {
 				t.Run(fmt.Sprintf("%v %s on side %d", majors, harm.name, side), func(t *testing.T) {
 					var urls [2]string
 					for i, major := range majors {

@@ -342,7 +342,8 @@ func TestPairsShareNothing(t *testing.T) {
 func TestOptionsHash(t *testing.T) {
 	out := map[string]bool{"Name": true, "Source": true, "Target": true, "SourcePrimary": true, "TargetPrimary": true, "Via": true, "Reports": true,
 		"Concurrency": true, "Settle": true, "Timeout": true, "StatementTimeout": true, "Budget": true,
-		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true, "Resume": true}
+		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true, "Resume": true,
+		"Acknowledge": true, "Deep": true, "Measure": true, "SequenceMargin": true, "LongTransaction": true}
 	plain := Default().OptionsHash()
 	if len(plain) != 16 || plain != Default().OptionsHash() {
 		t.Errorf("got %q", plain)

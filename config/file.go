@@ -193,10 +193,11 @@ func (w *walker) values(k kind, e entry) (values []string, origins []origin, ok 
 		kindSize:     mustBeSize,
 		kindSwitch:   "must be true or false",
 		kindList:     "must be a list of texts",
+		kindItems:    "must be a list of texts",
 		kindReports:  "must be a list of FORMAT=FILE",
 	}[k]
 	nodes := []ast.Node{e.value}
-	if seq, isList := e.value.(*ast.SequenceNode); isList && (k == kindList || k == kindReports) {
+	if seq, isList := e.value.(*ast.SequenceNode); isList && (k == kindList || k == kindItems || k == kindReports) {
 		nodes = seq.Values
 	}
 	ok = true

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,9 @@ type Input struct {
 	ConfigPath string              // --config; "" = none. Names the file in mistakes
 	Config     []byte              // the file's content; nil = ConfigPath is read
 	PairNames  []string            // --pair; none = all pairs of the file
+	// FlagsOnly are options, by flag name, of which environment and file speak to
+	// another command: here the flag alone counts.
+	FlagsOnly []string
 
 	// ReadFile reads the configuration and password files; nil reads the disk.
 	ReadFile fileReader
@@ -61,64 +63,6 @@ type loader struct {
 	m              *mistakes
 	table          OptionTable
 	flags, environ layer
-}
-
-// environment holds the variables that are set and not empty: an empty one is
-// how a container's settings say "not given".
-type environment map[string]string
-
-func newEnvironment(environ []string) environment {
-	e := environment{}
-	for _, kv := range environ {
-		if name, v, _ := strings.Cut(kv, "="); v != "" {
-			e[name] = v
-		} else {
-			delete(e, name)
-		}
-	}
-	return e
-}
-
-func (e environment) lookup(name string) (string, bool) {
-	v, ok := e[name]
-	return v, ok
-}
-
-func (l *loader) flag(name string, line int) origin {
-	return origin{"--" + name, "", place{layer: layerFlags, line: line}}
-}
-
-func (l *loader) readFlags() layer {
-	settings := layer{}
-	for i, o := range l.table {
-		if values, given := l.in.Flags[o.Name]; given && o.Name != "" {
-			settings[o.Key] = l.parse(o, o.split(values, false), l.flag(o.Name, i))
-		}
-	}
-	return settings
-}
-
-func (l *loader) readEnviron() layer {
-	settings := layer{}
-	var known []string
-	for i, o := range l.table {
-		known = append(known, strings.ToLower(strings.TrimPrefix(o.Env(), envPrefix)))
-		if v, given := l.env[o.Env()]; given {
-			at := origin{o.Env(), "", place{layer: layerEnv, line: i}}
-			settings[o.Key] = l.parse(o, o.split([]string{v}, true), at)
-		}
-	}
-	// A variable with a slip in its name would silently not count. Others that
-	// begin alike may belong to something else.
-	for _, name := range slices.Sorted(maps.Keys(l.env)) {
-		suffix, ours := strings.CutPrefix(name, envPrefix)
-		suffix = strings.ToLower(suffix)
-		if near := nearest(suffix, known); ours && near != "" && near != suffix {
-			at := origin{name, "", place{layer: layerEnv, line: len(l.table)}}
-			l.m.add(at, "unknown variable; did you mean "+envPrefix+strings.ToUpper(near)+"?")
-		}
-	}
-	return settings
 }
 
 func (l *loader) parse(o Option, values []string, at origin) setting {
@@ -241,9 +185,10 @@ func (l *loader) complete(from []filePair, defaults layer) []Pair {
 		p := Default()
 		p.Name = f.name
 		at := map[string]origin{} // where each option was given
-		for _, settings := range []layer{defaults, f.settings, l.environ, l.flags} {
+		for i, settings := range []layer{defaults, f.settings, l.environ, l.flags} {
 			for _, o := range l.table {
 				s, given := settings[o.Key]
+				given = given && (i == 3 || !slices.Contains(l.in.FlagsOnly, o.Name))
 				if given && s.apply != nil {
 					s.apply(&p)
 				}

@@ -41,7 +41,7 @@ func (o Option) Default() string { return o.show(Default()) }
 
 // Repeatable says whether the flag may be given several times.
 func (o Option) Repeatable() bool {
-	return o.kind == kindList || o.kind == kindReports || o.kind == kindHeartbeats
+	return o.kind == kindList || o.kind == kindItems || o.kind == kindReports || o.kind == kindHeartbeats
 }
 
 // The words that options take.
@@ -159,6 +159,21 @@ func Options() OptionTable {
 		{Name: "resume", Key: "resume", Placeholder: "FILE",
 			Help:  "keep checkpoints in FILE, and go on from those that a run left there; {pair} in it becomes the pair's name",
 			value: text(func(p *Pair) *string { return &p.Resume })},
+		{Name: "ack", Key: "acknowledge", Placeholder: "ID[:OBJECT]",
+			Help:  "preflight: a hazard that somebody has taken note of, of one object or of all; * in OBJECT stands for any text",
+			value: items(func(p *Pair) *[]string { return &p.Acknowledge })},
+		{Name: "deep", Key: "deep",
+			Help:  "preflight: read tables as well, to look for rows that break a foreign key, and for indexes that disagree with their tables",
+			value: toggle(func(p *Pair) *bool { return &p.Deep })},
+		{Name: "measure", Key: "measure", Placeholder: "DURATION",
+			Help:  "preflight: how long lag, counters and the rate of hashing are watched; 0s is not at all",
+			value: duration(func(p *Pair) *time.Duration { return &p.Measure }, 0)},
+		{Name: "sequence-margin", Key: "sequence_margin", Placeholder: "N",
+			Help:  "preflight: how many values a sequence of the target may be ahead of the source's",
+			value: number(func(p *Pair) *int { return &p.SequenceMargin }, 0, math.MaxInt32)},
+		{Name: "long-transaction", Key: "long_transaction", Placeholder: "DURATION",
+			Help:  "preflight: from which age on an open transaction is a hazard",
+			value: duration(func(p *Pair) *time.Duration { return &p.LongTransaction }, 0)},
 		{Key: "per_table", work: true,
 			Help:  "mapping of schema.table to key (list of columns), last_by and plan (ranges, sweep or multiset)",
 			value: perTable()},

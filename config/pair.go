@@ -69,6 +69,13 @@ type Pair struct {
 	Strict     bool // what is otherwise only said decides the verdict
 	ChunkRows  int  // rows per chunk; 0 = automatic
 
+	// Of preflight alone.
+	Acknowledge     []string      // hazards as id[:object]
+	Deep            bool          // tables are read as well
+	Measure         time.Duration // how long lag and rates are watched; 0 = not
+	SequenceMargin  int           // values by which a sequence of the target may be ahead
+	LongTransaction time.Duration // from which age on an open transaction is a hazard
+
 	PerTable map[string]Table // by unquoted schema.table
 	Reports  []Report         // no two with the same path
 	Resume   string           // file of checkpoints, of no other use; "" = none
@@ -102,6 +109,9 @@ func Default() Pair {
 		StatementTimeout: 10 * time.Minute,
 		Budget:           2 * time.Second,
 		MaxDiffs:         100,
+		Measure:          3 * time.Second,
+		SequenceMargin:   1000,
+		LongTransaction:  5 * time.Second,
 	}
 }
 

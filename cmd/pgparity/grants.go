@@ -36,9 +36,9 @@ run again after new tables came.
 
 Partitions are read through their root: the privilege on the root is enough.
 
-The limits --max-active, --max-lag and --max-xmin-age see other roles' sessions
-only with GRANT pg_monitor, which is not among the SQL: no table needs it. Where
-something stays unseen, verify's report says so.
+The limits --max-active, --max-lag and --max-xmin-age, and preflight, see other
+roles' sessions only with GRANT pg_monitor, which is not among the SQL: no table
+needs it. Where something stays unseen, the report says so.
 
 With --test it connects as the role that the connection strings name, and tells
 what that role lacks, with the GRANT for each.

@@ -117,6 +117,6 @@ connection) · 3 unproven.`,
 		Version:       version,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.probeCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.preflightCommand(), a.probeCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }

@@ -41,8 +41,15 @@ func (f *pairFlags) help(cmd *cobra.Command, used ...string) {
 	used = append(used, "source", "target", "statement-timeout")
 	for _, o := range config.Options() {
 		if o.Name != "" && !slices.Contains(used, o.Name) {
-			cmd.Flags().Lookup(o.Name).Hidden = true
+			f.hide(cmd, o.Name)
 		}
+	}
+}
+
+// hide leaves options out of a command's help.
+func (f *pairFlags) hide(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		cmd.Flags().Lookup(name).Hidden = true
 	}
 }
 
