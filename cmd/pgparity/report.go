@@ -1,13 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/report"
 )
 
@@ -17,9 +17,9 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report FILE.json",
 		Short: "Render a saved JSON report in another format",
-		Long: `report reads a report that verify saved with --report json=FILE or
+		Long: `report reads a report that verify or preflight saved with --report json=FILE or
 --output json, and renders it. FILE - reads standard input. A file that was cut
-or edited into a match is refused.
+or edited into a match, or into ready, is refused.
 
 Exit codes: 0 rendered, whatever the saved verdict is · 2 could not run.`,
 		Example: `  pgparity report shop.json
@@ -36,14 +36,14 @@ Exit codes: 0 rendered, whatever the saved verdict is · 2 could not run.`,
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			res, err := a.readReport(args[0])
+			saved, err := readSaved(args[0])
 			if err != nil {
 				return err
 			}
 			if outputFile != "" {
-				return report.WriteFile(outputFile, res, f, report.Options{Verbose: verbose})
+				return saved.file(outputFile, f, report.Options{Verbose: verbose})
 			}
-			return report.Write(a.stdout, res, f, a.rendering(verbose))
+			return saved.write(a.stdout, f, a.rendering(verbose))
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "`FORMAT` to render: text, json, html, markdown, junit or prometheus")
@@ -53,7 +53,13 @@ Exit codes: 0 rendered, whatever the saved verdict is · 2 could not run.`,
 	return cmd
 }
 
-func (a *app) readReport(path string) (*checker.Result, error) {
+// savedReport is a report that was read back, of either command.
+type savedReport struct {
+	write func(io.Writer, report.Format, report.Options) error
+	file  func(path string, f report.Format, o report.Options) error
+}
+
+func readSaved(path string) (*savedReport, error) {
 	var in io.Reader = os.Stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -63,7 +69,28 @@ func (a *app) readReport(path string) (*checker.Result, error) {
 		defer f.Close()
 		in = f
 	}
-	return report.Read(in)
+	raw, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	kind, err := report.KindOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	if kind == report.KindPreflight {
+		r, err := report.ReadPreflight(bytes.NewReader(raw))
+		return &savedReport{
+			write: func(w io.Writer, f report.Format, o report.Options) error { return report.WritePreflight(w, r, f, o) },
+			file: func(path string, f report.Format, o report.Options) error {
+				return report.WritePreflightFile(path, r, f, o)
+			},
+		}, err
+	}
+	r, err := report.Read(bytes.NewReader(raw))
+	return &savedReport{
+		write: func(w io.Writer, f report.Format, o report.Options) error { return report.Write(w, r, f, o) },
+		file:  func(path string, f report.Format, o report.Options) error { return report.WriteFile(path, r, f, o) },
+	}, err
 }
 
 func formatWords() []string {
