@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/pgparity/pgparity/preflight"
@@ -18,19 +17,7 @@ func PreflightFormats() []Format { return Formats() }
 // A result that claims to be ready against its own content is rendered blocked
 // or unproven, with the contradiction as its reason.
 func WritePreflight(w io.Writer, r *preflight.Result, f Format, o Options) error {
-	render, ok := preflightRenderers[f]
-	if !ok {
-		_, err := ParseFormat(string(f))
-		return err
-	}
-	var buf bytes.Buffer
-	if err := render(&buf, settlePreflight(r), o); err != nil {
-		return fmt.Errorf("report: render preflight as %s: %w", f, err)
-	}
-	if _, err := w.Write(buf.Bytes()); err != nil {
-		return fmt.Errorf("report: write %s: %w", f, err)
-	}
-	return nil
+	return deliver(w, f, preflightRenderers[f], settlePreflight(r), o)
 }
 
 // WritePreflightFile renders r into the file path, as WriteFile does.
@@ -38,7 +25,7 @@ func WritePreflightFile(path string, r *preflight.Result, f Format, o Options) e
 	return writeAtomic(path, func(w io.Writer) error { return WritePreflight(w, r, f, o) })
 }
 
-var preflightRenderers = map[Format]func(*bytes.Buffer, *preflight.Result, Options) error{
+var preflightRenderers = map[Format]rendering[*preflight.Result]{
 	Text:       preflightText,
 	JSON:       preflightJSON,
 	HTML:       preflightHTML,

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
 
 	"github.com/pgparity/pgparity/preflight"
 )
@@ -20,19 +19,7 @@ func preflightPrometheus(buf *bytes.Buffer, r *preflight.Result, _ Options) erro
 	if r.Rehearsal != nil {
 		g.rehearsal(r.Rehearsal)
 	}
-	if g.err != nil {
-		return g.err
-	}
-	families, err := g.reg.Gather()
-	if err != nil {
-		return err
-	}
-	for _, f := range families {
-		if _, err := expfmt.MetricFamilyToText(buf, f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.writeTo(buf)
 }
 
 func (g *gauges) preflight(r *preflight.Result) {

@@ -45,6 +45,11 @@ func writePrometheus(buf *bytes.Buffer, r *checker.Result, _ Options) error {
 	g.tables(r)
 	g.sequences(r)
 	g.replication(r)
+	return g.writeTo(buf)
+}
+
+// writeTo writes what was gathered, unless something went wrong before.
+func (g *gauges) writeTo(buf *bytes.Buffer) error {
 	if g.err != nil {
 		return g.err
 	}

@@ -60,13 +60,21 @@ type Options struct {
 // A result that claims match against its own content is rendered unproven,
 // with the contradiction as its reason.
 func Write(w io.Writer, r *checker.Result, f Format, o Options) error {
-	render, ok := renderers[f]
-	if !ok {
+	return deliver(w, f, renderers[f], settle(r), o)
+}
+
+// rendering writes one format of one kind of result.
+type rendering[R any] func(*bytes.Buffer, R, Options) error
+
+// deliver renders whole, and then writes. A renderer that is nil is an unknown
+// format's.
+func deliver[R any](w io.Writer, f Format, render rendering[R], r R, o Options) error {
+	if render == nil {
 		_, err := ParseFormat(string(f))
 		return err
 	}
 	var buf bytes.Buffer
-	if err := render(&buf, settle(r), o); err != nil {
+	if err := render(&buf, r, o); err != nil {
 		return fmt.Errorf("report: render %s: %w", f, err)
 	}
 	if _, err := w.Write(buf.Bytes()); err != nil {
@@ -75,7 +83,7 @@ func Write(w io.Writer, r *checker.Result, f Format, o Options) error {
 	return nil
 }
 
-var renderers = map[Format]func(*bytes.Buffer, *checker.Result, Options) error{
+var renderers = map[Format]rendering[*checker.Result]{
 	Text:       writeText,
 	JSON:       writeJSON,
 	HTML:       writeHTML,
