@@ -38,10 +38,10 @@ func TestPartitionsWithoutTheirRoot(t *testing.T) {
 		omitted   []Omission
 	}{
 		{"no filter", Filter{}, nil, nil},
-		{"glob of the partitions", Filter{Tables: []string{"notes", "orders_*"}}, []string{"orders_*"}, []Omission{{"archive.orders_1", "partition of s.orders, which the filter does not choose"}}},
-		{"schema of the partitions", Filter{Schemas: []string{"archive"}}, nil, []Omission{{"archive.orders_1", "partition of s.orders, which the filter does not choose"}}},
+		{"glob of the partitions", Filter{Tables: []string{"notes", "orders_*"}}, []string{"orders_*"}, []Omission{{"archive.orders_1", "partition of s.orders, which the filter does not choose", OnRequest}}},
+		{"schema of the partitions", Filter{Schemas: []string{"archive"}}, nil, []Omission{{"archive.orders_1", "partition of s.orders, which the filter does not choose", OnRequest}}},
 		{"glob of both", Filter{Tables: []string{"orders*"}}, nil, nil},
-		{"root excluded", Filter{ExcludeTables: []string{"orders"}}, nil, []Omission{{"s.orders", "excluded on request"}}},
+		{"root excluded", Filter{ExcludeTables: []string{"orders"}}, nil, []Omission{{"s.orders", "excluded on request", OnRequest}}},
 	} {
 		p := join(t, tables, tables, Options{Filter: c.filter})
 		if diff := cmp.Diff(c.unmatched, p.Unmatched) + cmp.Diff(c.omitted, p.Excluded); diff != "" {

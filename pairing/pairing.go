@@ -25,7 +25,22 @@ type Pair struct {
 }
 
 // Omission is an object left out, and why.
-type Omission struct{ Object, Reason string }
+type Omission struct {
+	Object, Reason string
+	Why            Why
+}
+
+// Why tells omissions apart.
+type Why int
+
+// The omissions: by their nature, or because somebody said so.
+const (
+	ByKind       Why = iota // foreign table, materialised view, member of an extension
+	OnRequest               // the filter leaves it out
+	OfTool                  // a replication or maintenance tool's own
+	OnTargetOnly            // any of those, where the source has no such object
+	LargeObjects
+)
 
 // Options says what to pair.
 type Options struct {
@@ -53,7 +68,7 @@ func Join(source, target *postgres.Catalog, o Options) (*Pair, error) {
 		return nil, err
 	}
 	if source.LargeObjects && o.Filter.Empty() {
-		p.Excluded = append(p.Excluded, Omission{"pg_catalog.pg_largeobject", "large objects are not compared"})
+		p.Excluded = append(p.Excluded, Omission{"pg_catalog.pg_largeobject", "large objects are not compared", LargeObjects})
 	}
 	p.joinSequences(source, target, o.Filter)
 	p.findUnmatched(source, target, o.Filter)
@@ -61,18 +76,18 @@ func Join(source, target *postgres.Catalog, o Options) (*Pair, error) {
 }
 
 // omitted says why a relation is not planned, or "".
-func (o Options) omitted(t *postgres.Table) string {
+func (o Options) omitted(t *postgres.Table) (reason string, why Why) {
 	switch {
 	case slices.Contains(toolSchemas, t.Schema):
-		return "belongs to a replication or maintenance tool"
+		return "belongs to a replication or maintenance tool", OfTool
 	case t.Extension != "":
-		return "member of extension " + t.Extension
+		return "member of extension " + t.Extension, ByKind
 	case t.Kind == 'f':
-		return "foreign table"
+		return "foreign table", ByKind
 	case t.Kind == 'm' && !o.Matviews:
-		return "materialised view"
+		return "materialised view", ByKind
 	}
-	return ""
+	return "", ByKind
 }
 
 func (p *Pair) joinTables(source, target *postgres.Catalog, o Options) error {
@@ -90,13 +105,13 @@ func (p *Pair) joinTables(source, target *postgres.Catalog, o Options) error {
 			continue
 		}
 		chosen, excluded := o.Filter.chosen(s.Schema, s.Name)
-		reason := o.omitted(s)
+		reason, why := o.omitted(s)
 		switch {
 		case excluded:
-			p.Excluded = append(p.Excluded, Omission{s.Quoted, "excluded on request"})
+			p.Excluded = append(p.Excluded, Omission{s.Quoted, "excluded on request", OnRequest})
 		case !chosen:
 		case reason != "":
-			p.Excluded = append(p.Excluded, Omission{s.Quoted, reason})
+			p.Excluded = append(p.Excluded, Omission{s.Quoted, reason, why})
 		default:
 			pt, err := p.joinTable(s, t, o)
 			if err != nil {
@@ -109,8 +124,8 @@ func (p *Pair) joinTables(source, target *postgres.Catalog, o Options) error {
 		if chosen, _ := o.Filter.chosen(t.Schema, t.Name); onSource[objectName{t.Schema, t.Name}] || t.Partition || !chosen {
 			continue
 		}
-		if reason := o.omitted(t); reason != "" {
-			p.Excluded = append(p.Excluded, Omission{t.Quoted, reason + " (on the target only)"})
+		if reason, _ := o.omitted(t); reason != "" {
+			p.Excluded = append(p.Excluded, Omission{t.Quoted, reason + " (on the target only)", OnTargetOnly})
 			continue
 		}
 		p.Tables = append(p.Tables, &Table{Name: t.Quoted, Target: t})
@@ -132,6 +147,6 @@ func (p *Pair) omitPartition(t *postgres.Table, tables []*postgres.Table, f Filt
 	}
 	root := rootOf(t, tables)
 	if chosen, excluded := f.chosen(root.Schema, root.Name); !chosen && !excluded {
-		p.Excluded = append(p.Excluded, Omission{t.Quoted, "partition of " + root.Quoted + ", which the filter does not choose"})
+		p.Excluded = append(p.Excluded, Omission{t.Quoted, "partition of " + root.Quoted + ", which the filter does not choose", OnRequest})
 	}
 }
