@@ -21,7 +21,7 @@ var arrows = map[string][]string{
 	"preflight":                {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
 	"probe":                    {"postgres"},
 	"checker":                  {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
-	"report":                   {"checker", "pairing", "preflight", "hashing", "sampler", "schema"},
+	"report":                   {"checker", "fence", "pairing", "preflight", "hashing", "sampler", "schema"},
 	"config":                   {},
 	"internal/pgcluster":       {},
 	"internal/pgcluster/fetch": {"internal/pgcluster"},

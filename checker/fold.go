@@ -212,6 +212,7 @@ func (r *run) finishSchema(v *verdicts) map[string][]string {
 			strict[d.Table] = append(strict[d.Table], d.Sentence())
 		}
 	}
+	r.finishDefinitions(v, strict)
 	return strict
 }
 

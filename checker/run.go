@@ -16,6 +16,7 @@ import (
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/sampler"
+	"github.com/pgparity/pgparity/schema"
 )
 
 // SchemaVersion is the version of the JSON report.
@@ -26,7 +27,8 @@ type run struct {
 	o              Options
 	source, target *postgres.DB
 	pair           *pairing.Pair
-	tables         []*tableRun // those on both sides, to be compared
+	definitions    []schema.Difference // what the check schema found, and pairing did not
+	tables         []*tableRun         // those on both sides, to be compared
 	byName         map[string]*tableRun
 	result         *Result
 	keys           *keyMask
@@ -186,18 +188,6 @@ func (r *run) prepare(ctx context.Context) (*hashing.Agreement, error) {
 		return err
 	})
 	return agree, err
-}
-
-// joinDefinitions compares what the tables are made of beside their columns.
-func (r *run) joinDefinitions(ctx context.Context) error {
-	lists, err := postgres.Both(ctx, r.source, r.target, func(ctx context.Context, db *postgres.DB) ([]postgres.Definition, error) {
-		return db.ReadDefinitions(ctx)
-	})
-	if err != nil {
-		return err
-	}
-	r.pair.JoinDefinitions(lists[0], lists[1])
-	return nil
 }
 
 // Join reads both catalogs and pairs them. An OperatorError is a mistake in

@@ -1,11 +1,9 @@
 package checker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +77,7 @@ func (r *run) anyBehind(states [2]map[uint32]postgres.SequenceState) bool {
 		}
 		source, okS := states[0][q.Source.OID]
 		target, okT := states[1][q.Target.OID]
-		return okS && okT && compareNext(target, source, q.Source.Increment) < 0
+		return okS && okT && pairing.CompareNext(target, source, q.Source.Increment) < 0
 	})
 }
 
@@ -144,9 +142,9 @@ func (r *run) noted() Verdict {
 // judgePosition compares what the two sequences would give next. A sequence
 // that is behind would hand out values again.
 func (r *run) judgePosition(ctx context.Context, q *pairing.Sequence, source, target postgres.SequenceState, res *SequenceResult) {
-	order := compareNext(target, source, q.Source.Increment)
+	order := pairing.CompareNext(target, source, q.Source.Increment)
 	behind, ahead := order < 0, order > 0
-	next, given := nextValue(target, q.Target)
+	next, given := pairing.NextValue(target, q.Target)
 	var collides bool
 	var err error
 	if given {
@@ -162,7 +160,7 @@ func (r *run) judgePosition(ctx context.Context, q *pairing.Sequence, source, ta
 		res.Verdict, res.Detail = Unproven, "it is behind, and the replication stands still: "+r.moving.stuck.Error()
 	case behind:
 		res.Verdict, res.Finding = Mismatch, "behind"
-		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", position(target), position(source))
+		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", pairing.Position(target), pairing.Position(source))
 		if r.rowsOnly() {
 			res.Verdict = r.noted()
 		}
@@ -170,55 +168,13 @@ func (r *run) judgePosition(ctx context.Context, q *pairing.Sequence, source, ta
 		// A server logs some values of a sequence in advance, and a standby shows those.
 	case ahead:
 		res.Verdict, res.Finding = r.noted(), "ahead"
-		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", position(target), position(source))
+		res.Detail = fmt.Sprintf("the target stands at %s, the source at %s", pairing.Position(target), pairing.Position(source))
 	}
-}
-
-func position(s postgres.SequenceState) string {
-	if s.IsCalled {
-		return fmt.Sprint(s.LastValue)
-	}
-	return fmt.Sprintf("%d (not yet called)", s.LastValue)
-}
-
-// compareNext orders two states by the value they would give next: negative
-// when a comes before b in the direction of the increment. A value that was
-// not yet called is the next one, so 9 called and 10 not called are equal.
-func compareNext(a, b postgres.SequenceState, increment int64) int {
-	order := cmp.Compare(a.LastValue, b.LastValue)
-	if a.IsCalled != b.IsCalled { // sums of int8 may not fit in one
-		order = plus(a, increment).Cmp(plus(b, increment))
-	}
-	if increment < 0 {
-		return -order
-	}
-	return order
-}
-
-func plus(s postgres.SequenceState, increment int64) *big.Int {
-	n := big.NewInt(s.LastValue)
-	if s.IsCalled {
-		n.Add(n, big.NewInt(increment))
-	}
-	return n
-}
-
-// nextValue is what nextval would give: past the limit that is the other end
-// where the sequence cycles, else an error, and then there is none.
-func nextValue(s postgres.SequenceState, q *postgres.Sequence) (next int64, given bool) {
-	n := plus(s, q.Increment)
-	switch {
-	case n.Cmp(big.NewInt(q.Max)) > 0:
-		return q.Min, q.Cycle
-	case n.Cmp(big.NewInt(q.Min)) < 0:
-		return q.Max, q.Cycle
-	}
-	return n.Int64(), true
 }
 
 // ownerName is the report name of the column that a sequence feeds.
 func (r *run) ownerName(q *pairing.Sequence) string {
-	t := r.ownerTable(q).Target
+	t := r.pair.OwnerTable(q).Target
 	return t.Quoted + "." + t.Column(q.Target.OwnerColumn).Quoted
 }
 
@@ -226,7 +182,7 @@ func (r *run) ownerName(q *pairing.Sequence) string {
 // the sequence feeds, on the target and not on the source. It looks only
 // where an index makes that one page read.
 func (r *run) collides(ctx context.Context, q *pairing.Sequence, next int64) (bool, error) {
-	t := r.ownerTable(q)
+	t := r.pair.OwnerTable(q)
 	if t == nil || !t.Source.LedBy(q.Target.OwnerColumn) || !t.Target.LedBy(q.Target.OwnerColumn) || t.Source.RowSecurity || t.Target.RowSecurity || !t.Source.CanSelect || !t.Target.CanSelect {
 		return false, nil
 	}
@@ -272,20 +228,4 @@ func (r *run) staysTaken(ctx context.Context, t *pairing.Table, by string, taken
 	}
 	still, err := taken(ctx, r.target)
 	return still == by, err
-}
-
-// integer tells whether a column holds what sequences give: one that is
-// owned by a text column cannot be looked up by number.
-func integer(c *postgres.Column) bool {
-	return c != nil && c.Type.BuiltIn && slices.Contains([]string{"int2", "int4", "int8"}, c.Type.Name)
-}
-
-// ownerTable finds the paired table whose integer column both sequences feed.
-func (r *run) ownerTable(q *pairing.Sequence) *pairing.Table {
-	for _, t := range r.pair.Tables {
-		if t.Both() && integer(t.Target.Column(q.Target.OwnerColumn)) && integer(t.Source.Column(q.Source.OwnerColumn)) && t.Target.Schema == q.Target.OwnerSchema && t.Target.Name == q.Target.OwnerTable && q.Source.OwnerColumn == q.Target.OwnerColumn {
-			return t
-		}
-	}
-	return nil
 }

@@ -66,9 +66,8 @@ func (d *Detector) look(ctx context.Context, f *facts) ([]Hazard, []Unknown, Che
 	var hazards []Hazard
 	var unknown []Unknown
 	add := func(side postgres.Side, found []Hazard, err error) {
-		if err != nil {
+		if err != nil { // what was found before stands
 			unknown = append(unknown, Unknown{ID: d.ID, Side: side, Reason: err.Error()})
-			return
 		}
 		for _, h := range found {
 			h.ID = d.ID
@@ -158,7 +157,7 @@ var expressions = map[string]string{
 	// none is known to; of a partitioned table the root or its leaves.
 	"pub": `pub AS (
   SELECT p.oid AS puboid, p.pubname, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, {{pg_publication.pubtruncate ? p.pubtruncate : true}} AS pubtruncate, t.relid
-  FROM pg_catalog.pg_publication p CROSS JOIN LATERAL (SELECT (pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text)).relid) t
+  FROM pg_catalog.pg_publication p CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) t
   WHERE {{feeds p.pubname}}
 )`,
 }

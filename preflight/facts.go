@@ -19,9 +19,10 @@ type facts struct {
 	o              Options
 	source, target *postgres.DB
 	pair           *pairing.Pair
-	features       map[postgres.Side]postgres.Features // of the primary, where there is one
-	definitions    map[postgres.Side]*schema.Definitions
+	features       map[postgres.Side]postgres.Features   // of the primary, where there is one
+	definitions    map[postgres.Side]*schema.Definitions // none where they could not be read
 	differences    []schema.Difference
+	unread         error // why there are neither, nil where there are
 	detection      *fence.Detection
 	unclear        error       // why what replicates the pair is not known, nil where it is
 	fence          fence.Fence // nil where it is not known
@@ -32,7 +33,9 @@ type facts struct {
 	before, after fence.Health
 	lag           *lagWatch // nil where nothing was measured
 	states        map[postgres.Side]map[uint32]postgres.SequenceState
-	tables        map[string]bool // report names of all tables, true where chosen
+	tables        map[string]bool        // report names of all tables, true where chosen
+	carriage      carriage               // read once, see carried
+	seen          map[postgres.Side]bool // whose transactions were all to be seen
 }
 
 // on is a side's database.
@@ -148,18 +151,32 @@ func gather(ctx context.Context, source, target *postgres.DB, o Options) (*facts
 	if err != nil {
 		return nil, err
 	}
-	definitions, err := postgres.Both(ctx, source, target, schema.Read)
-	if err != nil {
+	for i, side := range []postgres.Side{postgres.Source, postgres.Target} {
+		f.features[side] = features[i]
+	}
+	if err := f.readDefinitions(ctx); err != nil {
 		return nil, err
 	}
-	for i, side := range []postgres.Side{postgres.Source, postgres.Target} {
-		f.features[side], f.definitions[side] = features[i], definitions[i]
-	}
-	f.differences = schema.Compare(definitions[0], definitions[1], f.chooser())
 	if err := f.detect(ctx); err != nil {
 		return nil, err
 	}
 	return f, f.readStates(ctx)
+}
+
+// readDefinitions reads and compares what the sides are made of. That one cannot
+// be read, for a table of it is locked, is a fact: all else is looked at.
+func (f *facts) readDefinitions(ctx context.Context) error {
+	definitions, err := postgres.Both(ctx, f.source, f.target, schema.Read)
+	switch {
+	case err != nil && (ctx.Err() != nil || postgres.Lost(err)):
+		return err
+	case err != nil:
+		f.unread = err
+		return nil
+	}
+	f.definitions[postgres.Source], f.definitions[postgres.Target] = definitions[0], definitions[1]
+	f.differences = schema.Compare(definitions[0], definitions[1], f.chooser())
+	return nil
 }
 
 // choose notes which tables the filter chose.
@@ -173,24 +190,24 @@ func (f *facts) choose(catalogs [2]*postgres.Catalog) {
 	for _, t := range f.pair.Tables {
 		f.tables[t.Name] = true
 	}
-	for _, cat := range catalogs {
-		for _, t := range cat.Tables { // a parent comes before or after: follow it up
-			for p := t; p != nil && p.Partition; p = find(cat, p.Parent) {
+	for _, e := range f.pair.Excluded { // not compared, but meant
+		if e.Why == pairing.ByKind {
+			f.tables[e.Object] = true
+		}
+	}
+	for _, cat := range catalogs { // a partition is chosen with its root
+		byName := map[string]*postgres.Table{}
+		for _, t := range cat.Tables {
+			byName[t.Quoted] = t
+		}
+		for _, t := range cat.Tables {
+			for p := t; p != nil && p.Partition; p = byName[p.Parent] {
 				if f.tables[p.Parent] {
 					f.tables[t.Quoted] = true
 				}
 			}
 		}
 	}
-}
-
-func find(cat *postgres.Catalog, quoted string) *postgres.Table {
-	for _, t := range cat.Tables {
-		if t.Quoted == quoted {
-			return t
-		}
-	}
-	return nil
 }
 
 // chooser is for schema.Compare.
@@ -216,7 +233,7 @@ func (f *facts) detect(ctx context.Context) error {
 	if f.fence, f.unclear = d.Fence(); f.unclear != nil {
 		f.fence = nil
 	}
-	if !f.native() {
+	if !f.native() || f.o.Fence.Via != nil { // a cascade's last publications are those of its middle
 		return nil
 	}
 	db := f.target

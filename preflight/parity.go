@@ -2,24 +2,43 @@ package preflight
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/pgparity/pgparity/schema"
 )
 
-// schemaDetectors tell what schema.Compare found, one for each kind.
+// toldBetter are kinds that a detector of its own tells (locale-differs).
+var toldBetter = []string{"database_encoding", "database_locale"}
+
+// schemaDetectors tell what schema.Compare found, one for each kind. That
+// nothing could be compared the first one says for all.
 func schemaDetectors() []Detector {
 	var list []Detector
 	for _, k := range schema.Kinds() {
-		list = append(list, Detector{ID: "schema-" + strings.ReplaceAll(k.Name, "_", "-"), Severity: k.Severity, About: k.About, When: notPhysical,
-			Find: func(_ context.Context, f *facts) (found []Hazard, _ error) {
-				for _, d := range f.differences {
-					if d.Kind == k.Name {
-						found = append(found, Hazard{Severity: d.Severity, Object: d.Object, Sentence: d.Sentence()})
-					}
+		if slices.Contains(toldBetter, k.Name) {
+			continue
+		}
+		first := len(list) == 0
+		list = append(list, Detector{ID: "schema-" + strings.ReplaceAll(k.Name, "_", "-"), Severity: k.Severity, About: k.About,
+			When: func(f *facts) string {
+				if f.unread != nil && !first {
+					return "what the two sides are made of could not be compared"
 				}
-				return found, nil
+				return notPhysical(f)
+			},
+			Find: func(_ context.Context, f *facts) ([]Hazard, error) {
+				return parity(f, k.Name), f.unread
 			}})
 	}
 	return list
+}
+
+func parity(f *facts, kind string) (found []Hazard) {
+	for _, d := range f.differences {
+		if d.Kind == kind {
+			found = append(found, Hazard{Severity: d.Severity, Object: d.Object, Sentence: d.Sentence()})
+		}
+	}
+	return found
 }

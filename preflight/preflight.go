@@ -133,8 +133,15 @@ type Replication struct {
 
 // Coverage tells how much of the source's data the replication carries.
 type Coverage struct {
-	Tables     int       `json:"tables"`  // of the source that were chosen
-	Carried    int       `json:"carried"` // whole: every row, every column, every operation
+	Tables int `json:"tables"` // of the source that were chosen; of a partitioned one, its root
+	// Carried are whole: every row, every column, every operation, and copied. It
+	// is 0 where nothing replicates the pair, and where what does tells nobody
+	// which tables it carries, as with a heartbeat.
+	Carried int `json:"carried"`
+	// NotCarried are the other tables, and what was left out beside them, each
+	// with the reason. Where nothing is known to carry tables it has only what
+	// logical replication could not carry: unlogged and foreign tables, large
+	// objects, materialised views, what was excluded.
 	NotCarried []Omitted `json:"not_carried"`
 }
 

@@ -1,8 +1,12 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
 
+	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 )
 
@@ -21,6 +25,11 @@ type Rehearsal struct {
 	Oldest     []OldestTransaction `json:"oldest_transactions"`
 	DeadTuples []DeadTuples        `json:"dead_tuples"`
 	Phases     []Phase             `json:"phases"` // of a switch, in order
+	// WriteOutageMS is for how long the application is predicted not to write:
+	// the phases in which it can't, without WriteOutageWithout, those that can't
+	// be known beforehand. nil where another of them is not known.
+	WriteOutageMS      *int64   `json:"write_outage_ms"`
+	WriteOutageWithout []string `json:"write_outage_without"`
 }
 
 // TableSize is a table and its share of the whole.
@@ -38,6 +47,9 @@ type Rate struct {
 	Bytes          int64   `json:"bytes"`
 	ElapsedMS      int64   `json:"elapsed_ms"`       // of the slower side
 	BytesPerSecond float64 `json:"bytes_per_second"` // of the slower side
+	// CountBytesPerSecond is how fast rows were counted there, nil where that was
+	// not measured.
+	CountBytesPerSecond *float64 `json:"count_bytes_per_second"`
 }
 
 // Lag is how the replication's lag went while it was watched. Its bytes are
@@ -82,6 +94,116 @@ type Phase struct {
 	How        string `json:"how"`         // what the estimate rests on
 }
 
+// How many tables are named as the largest, and as those with the most dead
+// rows, of which fewer than fewDead are no work.
+const (
+	mostTables = 5
+	fewDead    = 1000
+)
+
 // rehearse works the figures out. What fails is a note: a figure that lacks
-// decides nothing.
-func (f *facts) rehearse(ctx context.Context, r *Result) *Rehearsal { return nil }
+// decides nothing. It is nil where the run was stopped.
+func (f *facts) rehearse(ctx context.Context, r *Result) *Rehearsal {
+	h := &Rehearsal{Largest: []TableSize{}, Oldest: []OldestTransaction{}, DeadTuples: []DeadTuples{}, Phases: []Phase{}, WriteOutageWithout: []string{}, Lag: f.lagOf()}
+	f.seen = map[postgres.Side]bool{}
+	note := func(err error) {
+		if err != nil {
+			r.Notes = append(r.Notes, "rehearsal: "+err.Error())
+		}
+	}
+	h.sizes(f)
+	speed, err := f.measureSpeed(ctx)
+	note(err)
+	if speed != nil {
+		h.Rate = speed.rate()
+	}
+	for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
+		note(h.readOldest(ctx, f, side))
+		note(h.readDead(ctx, f, side))
+	}
+	note(h.plan(ctx, f, speed))
+	if ctx.Err() != nil {
+		return nil
+	}
+	return h
+}
+
+// compared are the tables that a verify reads.
+func (f *facts) compared() (tables []*pairing.Table) {
+	for _, t := range f.pair.Tables {
+		if t.Both() && t.Barred == "" {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// bytesOf is what a table takes, and what it stores out of line.
+func bytesOf(t *postgres.Table) int64 { return t.Bytes + t.ToastBytes }
+
+// sizes come from the catalog of the source.
+func (h *Rehearsal) sizes(f *facts) {
+	for _, t := range f.compared() {
+		h.Tables++
+		h.Rows += t.Source.EstimatedRows
+		h.Bytes += bytesOf(t.Source)
+		h.Largest = append(h.Largest, TableSize{Name: t.Name, Rows: t.Source.EstimatedRows, Bytes: bytesOf(t.Source)})
+	}
+	slices.SortStableFunc(h.Largest, func(a, b TableSize) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	h.Largest = h.Largest[:min(len(h.Largest), mostTables)]
+	for i := range h.Largest {
+		if h.Bytes > 0 {
+			h.Largest[i].Share = float64(h.Largest[i].Bytes) / float64(h.Bytes)
+		}
+	}
+}
+
+// oldestSQL reads the oldest transaction of the database's clients, a prepared
+// one among them. The run's own are over when it is asked.
+const oldestSQL = `SELECT pid, usename, state, (extract(epoch FROM pg_catalog.clock_timestamp() - began) * 1000)::pg_catalog.int8
+FROM (
+  SELECT a.pid, a.usename::pg_catalog.text, a.state, a.xact_start
+  FROM pg_catalog.pg_stat_activity a
+  WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid() AND a.xact_start IS NOT NULL
+  UNION ALL
+  SELECT 0, p.owner::pg_catalog.text, 'prepared', p.prepared
+  FROM pg_catalog.pg_prepared_xacts p WHERE p.database = pg_catalog.current_database()
+) t(pid, usename, state, began)
+ORDER BY began LIMIT 1`
+
+func (h *Rehearsal) readOldest(ctx context.Context, f *facts, side postgres.Side) error {
+	db := f.on(side)
+	found, err := queryRows(ctx, db, "preflight rehearsal", postgres.Statement{SQL: oldestSQL}, func(r postgres.Row) OldestTransaction {
+		return OldestTransaction{Side: side, PID: int(r.Int(0)), User: r.Text(1), State: r.Text(2), AgeMS: max(r.Int(3), 0)}
+	})
+	if err != nil {
+		return err
+	}
+	var held postgres.Gauge
+	if err := postgres.Again(ctx, func() (err error) { held, err = db.XminAge(ctx); return err }); err != nil {
+		return err
+	}
+	for i := range found {
+		found[i].XminAge = held.Value
+	}
+	h.Oldest = append(h.Oldest, found...)
+	if held.Hidden > 0 {
+		return fmt.Errorf("%s: sessions of other roles are hidden (%d), and the oldest transaction may be one of theirs: GRANT pg_monitor TO %s", side, held.Hidden, postgres.Ident(db.Server().User))
+	}
+	f.seen[side] = true
+	return nil
+}
+
+const deadSQL = `SELECT pg_catalog.quote_ident(s.schemaname) || '.' || pg_catalog.quote_ident(s.relname), s.n_dead_tup, s.n_live_tup
+FROM pg_catalog.pg_stat_user_tables s
+WHERE s.n_dead_tup >= $1::pg_catalog.int8
+ORDER BY s.n_dead_tup DESC, 1`
+
+func (h *Rehearsal) readDead(ctx context.Context, f *facts, side postgres.Side) error {
+	found, err := queryRows(ctx, f.on(side), "preflight rehearsal", postgres.Statement{SQL: deadSQL, Args: []string{fmt.Sprint(fewDead)}}, func(r postgres.Row) DeadTuples {
+		return DeadTuples{Side: side, Table: r.Text(0), Dead: r.Int(1), Live: r.Int(2)}
+	})
+	found = slices.DeleteFunc(found, func(d DeadTuples) bool { return !f.chosen(d.Table) })
+	h.DeadTuples = append(h.DeadTuples, found[:min(len(found), mostTables)]...)
+	return err
+}

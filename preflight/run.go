@@ -89,6 +89,9 @@ func (f *facts) replication() *Replication {
 	return p
 }
 
+// stopped is said of a detector that had no turn, or did not end it.
+const stopped = "the run was stopped before it had looked"
+
 // lookAll runs every detector.
 func (r *Result) lookAll(ctx context.Context, f *facts) {
 	type turn struct {
@@ -103,12 +106,20 @@ func (r *Result) lookAll(ctx context.Context, f *facts) {
 	for i := range list {
 		g.Go(func() error {
 			t := &turns[i]
+			if ctx.Err() != nil {
+				t.checked = Checked{ID: list[i].ID, About: list[i].About, Skipped: stopped}
+				return nil
+			}
 			t.hazards, t.unknown, t.checked = list[i].look(ctx, f)
 			return nil
 		})
 	}
 	_ = g.Wait() // what failed is in the turns
-	for _, t := range turns {
+	for i := range turns {
+		t := &turns[i]
+		if ctx.Err() != nil && len(t.unknown) > 0 { // said once, of the run
+			t.unknown, t.checked.Skipped = nil, stopped
+		}
 		r.Hazards = append(r.Hazards, t.hazards...)
 		r.Unknown = append(r.Unknown, t.unknown...)
 		r.Checked = append(r.Checked, t.checked)
@@ -127,8 +138,10 @@ func place(checked []Checked, id string) int {
 func (r *Result) conclude(ctx context.Context, f *facts) {
 	r.Notes = append(r.Notes, acknowledge(r, f.o.Acks)...)
 	for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
-		for _, s := range f.definitions[side].Hidden {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s: %s", side, s))
+		if d := f.definitions[side]; d != nil {
+			for _, s := range d.Hidden {
+				r.Notes = append(r.Notes, fmt.Sprintf("%s: %s", side, s))
+			}
 		}
 	}
 	for _, glob := range f.pair.Unmatched {
@@ -136,13 +149,7 @@ func (r *Result) conclude(ctx context.Context, f *facts) {
 	}
 	blocks, _ := r.Count(schema.Block)
 	_, warnings := r.Count(schema.Warn)
-	unknown := 0
-	for _, u := range r.Unknown {
-		if !u.Acknowledged {
-			unknown++
-			r.Reasons = append(r.Reasons, fmt.Sprintf("unproven: %s was not looked for: %s", u.ID, u.Reason))
-		}
-	}
+	r.Reasons = append(r.Reasons, r.unlooked()...)
 	if cause := context.Cause(ctx); cause != nil {
 		r.Reasons = append(r.Reasons, "unproven: the run was stopped: "+cause.Error())
 	}
@@ -161,6 +168,25 @@ func (r *Result) conclude(ctx context.Context, f *facts) {
 		r.Reasons = append(r.blocking(f.o.Strict), r.Reasons...)
 	}
 	r.FinishedAt = time.Now().UTC()
+}
+
+// unlooked says each reason for not having looked once, with the ids.
+func (r *Result) unlooked() []string {
+	var reasons []string
+	ids := map[string][]string{}
+	for _, u := range r.Unknown {
+		if u.Acknowledged {
+			continue
+		}
+		if ids[u.Reason] == nil {
+			reasons = append(reasons, u.Reason)
+		}
+		ids[u.Reason] = append(ids[u.Reason], u.ID)
+	}
+	for i, reason := range reasons {
+		reasons[i] = fmt.Sprintf("unproven: not looked for: %s: %s", strings.Join(ids[reason], ", "), reason)
+	}
+	return reasons
 }
 
 // blocking says each id that blocks once, with how many objects it has.

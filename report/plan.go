@@ -203,7 +203,7 @@ func planOneSided(plan Plan) []group {
 func planExcluded(plan Plan) []group {
 	var said []checker.Skipped
 	for _, o := range plan.Pair.Excluded {
-		said = append(said, checker.Skipped(o))
+		said = append(said, checker.Skipped{Object: o.Object, Reason: o.Reason})
 	}
 	return groups(said)
 }
@@ -289,7 +289,7 @@ func planJSON(buf *bytes.Buffer, plan Plan) error {
 		doc.Sequences = append(doc.Sequences, q.Name)
 	}
 	for _, o := range plan.Pair.Excluded {
-		doc.Excluded = append(doc.Excluded, checker.Skipped(o))
+		doc.Excluded = append(doc.Excluded, checker.Skipped{Object: o.Object, Reason: o.Reason})
 	}
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)

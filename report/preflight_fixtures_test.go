@@ -80,7 +80,8 @@ func fullRehearsal() *preflight.Rehearsal {
 			{Side: postgres.Source, AgeMS: 1_263_000, PID: 4242, User: "app", State: "idle in transaction", XminAge: 120_400},
 			{Side: postgres.Target, AgeMS: 310, PID: 991, User: "postgres", State: "active"},
 		},
-		DeadTuples: []preflight.DeadTuples{{Side: postgres.Source, Table: "public.events", Dead: 41_000_000, Live: 900_000_000}},
+		DeadTuples:         []preflight.DeadTuples{{Side: postgres.Source, Table: "public.events", Dead: 41_000_000, Live: 900_000_000}},
+		WriteOutageWithout: []string{"redirect"},
 		Phases: []preflight.Phase{
 			{Name: "verify", EstimateMS: ptr(int64(2_702_000)), Writes: true, How: "412 GiB at the measured rate on 1 connection"},
 			{Name: "drain", EstimateMS: ptr(int64(1843)), Writes: true, How: "16.0 MiB of lag at 8.7 MiB/s"},
@@ -151,7 +152,7 @@ func unprovenPreflight() *preflight.Result {
 	}
 	r.Reasons = []string{"unproven: long-transaction was not looked for: " + why, "unproven: slot-inactive was not looked for: " + why,
 		"unproven: replication: two subscriptions of the target feed the same tables: name one with --replication"}
-	r.Rehearsal = &preflight.Rehearsal{Largest: []preflight.TableSize{}, Oldest: []preflight.OldestTransaction{}, DeadTuples: []preflight.DeadTuples{}, Phases: []preflight.Phase{}}
+	r.Rehearsal = &preflight.Rehearsal{Largest: []preflight.TableSize{}, Oldest: []preflight.OldestTransaction{}, DeadTuples: []preflight.DeadTuples{}, Phases: []preflight.Phase{}, WriteOutageWithout: []string{}}
 	return r
 }
 

@@ -69,6 +69,7 @@ func settleRehearsal(rh preflight.Rehearsal) *preflight.Rehearsal {
 		rh.Largest[i].Share = finite(rh.Largest[i].Share)
 	}
 	rh.Oldest, rh.DeadTuples, rh.Phases = listed(rh.Oldest), listed(rh.DeadTuples), listed(rh.Phases)
+	rh.WriteOutageWithout = listed(rh.WriteOutageWithout)
 	if rh.Rate != nil {
 		rate := *rh.Rate
 		rate.BytesPerSecond = finite(rate.BytesPerSecond)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pgparity/pgparity/checker"
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/preflight"
 	"github.com/pgparity/pgparity/schema"
 )
@@ -114,6 +115,9 @@ func carriedLine(r *preflight.Result) string {
 	c := &r.Coverage
 	if c.Tables == 0 && len(c.NotCarried) == 0 {
 		return "which tables are carried was not counted"
+	}
+	if r.Replication != nil && r.Replication.Kind == string(fence.KindStill) && c.Carried == 0 {
+		return plural(int64(c.Tables), "table", "tables") + ", which nothing replicates"
 	}
 	return fmt.Sprintf("%s of %s carried whole", count(int64(c.Carried)), plural(int64(c.Tables), "table", "tables"))
 }

@@ -14,11 +14,6 @@
 //     see is said (Definitions.Hidden), never taken for absent.
 package schema
 
-import (
-	"fmt"
-	"strings"
-)
-
 // Severity ranks what was found, here and in a preflight.
 type Severity string
 
@@ -32,9 +27,13 @@ const (
 // Definition is one fact about one object.
 type Definition struct {
 	Kind   string // one of Kinds: index, index_valid, trigger_enabled, …
-	Table  string // the report name of the table that it belongs to, "" for none
+	Table  string // the report name of the table that it belongs to, its tree's root for a partition, "" for none
 	Object string // what it is called: public.orders.total, public.orders index by_day
 	Text   string // the fact, as the server prints it
+
+	within    string // the objects that it goes with, a line each
+	otherwise string // "" for nothing: equal ones make the facts equal though their texts are not
+	grantee   string // of a privilege: each has a fact of its own
 }
 
 // Difference is a fact on which the two sides do not agree.
@@ -44,16 +43,4 @@ type Difference struct {
 	Object         string
 	Source, Target string // "" where the side has no such object or fact
 	Severity       Severity
-}
-
-// Sentence says the difference for a person.
-func (d Difference) Sentence() string {
-	kind := strings.ReplaceAll(d.Kind, "_", " ")
-	switch {
-	case d.Target == "":
-		return kind + ": on the source only"
-	case d.Source == "":
-		return kind + ": on the target only"
-	}
-	return fmt.Sprintf("%s: %s on the source, %s on the target", kind, d.Source, d.Target)
 }
