@@ -167,15 +167,13 @@ func gather(ctx context.Context, source, target *postgres.DB, o Options) (*facts
 // be read, for a table of it is locked, is a fact: all else is looked at.
 func (f *facts) readDefinitions(ctx context.Context) error {
 	definitions, err := postgres.Both(ctx, f.source, f.target, schema.Read)
-	switch {
-	case err != nil && (ctx.Err() != nil || postgres.Lost(err)):
+	if err != nil && (ctx.Err() != nil || postgres.Lost(err)) {
 		return err
-	case err != nil:
-		f.unread = err
-		return nil
 	}
-	f.definitions[postgres.Source], f.definitions[postgres.Target] = definitions[0], definitions[1]
-	f.differences = schema.Compare(definitions[0], definitions[1], f.chooser())
+	if f.unread = err; err == nil {
+		f.definitions[postgres.Source], f.definitions[postgres.Target] = definitions[0], definitions[1]
+		f.differences = schema.Compare(definitions[0], definitions[1], f.chooser())
+	}
 	return nil
 }
 

@@ -106,11 +106,9 @@ func (r *Result) lookAll(ctx context.Context, f *facts) {
 	for i := range list {
 		g.Go(func() error {
 			t := &turns[i]
-			if ctx.Err() != nil {
-				t.checked = Checked{ID: list[i].ID, About: list[i].About, Skipped: stopped}
-				return nil
+			if t.checked = (Checked{ID: list[i].ID, About: list[i].About, Skipped: stopped}); ctx.Err() == nil {
+				t.hazards, t.unknown, t.checked = list[i].look(ctx, f)
 			}
-			t.hazards, t.unknown, t.checked = list[i].look(ctx, f)
 			return nil
 		})
 	}

@@ -51,7 +51,7 @@ func preflightHeadline(r *preflight.Result) string {
 	if n := openUnknown(r); n > 0 {
 		more = append(more, plural(int64(n), "hazard", "hazards")+" could not be looked for")
 	}
-	if warnings > 0 && !(r.Verdict == preflight.Blocked && blocks == 0) {
+	if warnings > 0 && (r.Verdict != preflight.Blocked || blocks > 0) {
 		more = append(more, plural(int64(warnings), "warning to read", "warnings to read"))
 	}
 	var first string

@@ -168,8 +168,8 @@ func (c *comparison) compareFact(k *kind, id factID, s, t *Definition) {
 	}
 	switch {
 	case c.silent(here, d.within), k.name == "partition_key" && c.regrouped[id.object] && c.plain(there, id.object), !k.head && c.gone[id.object], c.elsewhere(here, d),
-		(k.name == "password") && !(c.source.passwords && c.target.passwords),
-		k.name == "user_mapping_options" && !(c.source.mappings && c.target.mappings),
+		(k.name == "password") && (!c.source.passwords || !c.target.passwords),
+		k.name == "user_mapping_options" && (!c.source.mappings || !c.target.mappings),
 		k.name == "role" && id.object == "role "+there.bootstrap:
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -115,7 +116,7 @@ func FuzzSameTokens(f *testing.F) {
 	f.Add(`"a""b".c 'x''y' E'\''`, `c`)
 	f.Fuzz(func(t *testing.T, a, b string) {
 		for _, sql := range []string{a, b} {
-			if strings.Join(strings.Fields(strings.Join(tokens(sql), "")), "") != strings.Join(strings.Fields(sql), "") && !strings.ContainsAny(sql, "\xff\xfe") && strings.ToValidUTF8(sql, "") == sql {
+			if strings.Join(strings.Fields(strings.Join(tokens(sql), "")), "") != strings.Join(strings.Fields(sql), "") && utf8.ValidString(sql) {
 				t.Fatalf("tokens lost something of %q: %q", sql, tokens(sql))
 			}
 		}
