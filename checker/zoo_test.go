@@ -44,6 +44,8 @@ func TestZoo(t *testing.T) {
 
 func checkZoo(t *testing.T, source, target string) {
 	o := defaults()
+	o.Checks = append(o.Checks, "schema")
+	o.Strict = true // what is only noted would decide, too
 	res := verify(t, source, target, o)
 	wholeZoo(t, res, source)
 

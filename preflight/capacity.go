@@ -97,7 +97,7 @@ const back = "the way back, which a rollback needs, cannot be prepared: "
 // capacity makes a detector that judges one room on both sides: the near one
 // serves the way forward, on the other side the same is for the way back.
 func capacity(id, about string, of func(rooms) room, near postgres.Side, forward string) Detector {
-	return Detector{ID: id, Severity: schema.Warn, About: about, When: logicalWay,
+	return Detector{ID: id, Severity: schema.Warn, AtWorst: schema.Block, About: about, When: logicalWay,
 		Find: func(ctx context.Context, f *facts) (found []Hazard, _ error) {
 			for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
 				all, err := f.rooms(ctx, side, id)

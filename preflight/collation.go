@@ -20,7 +20,7 @@ var collationDetectors = []Detector{
 		Find:  outOfVersion(databaseVersion),
 	},
 	{
-		ID: "locale-differs", Severity: schema.Warn, Side: postgres.Target,
+		ID: "locale-differs", Severity: schema.Warn, AtWorst: schema.Block, Side: postgres.Target,
 		About: "an encoding, a sort order or character classes that differ between the databases",
 		Find:  localeDiffers,
 	},

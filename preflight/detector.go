@@ -17,6 +17,8 @@ type Detector struct {
 	ID string
 	// Severity is that of what it finds, unless a finding says another.
 	Severity schema.Severity
+	// AtWorst is the gravest that a finding may say, where that is more.
+	AtWorst schema.Severity
 	// About says in a few words what it looks for.
 	About string
 
@@ -43,6 +45,14 @@ type Detector struct {
 
 	// Find is for what one statement can't see.
 	Find func(context.Context, *facts) ([]Hazard, error)
+}
+
+// Worst is the gravest severity that the hazard has.
+func (d *Detector) Worst() schema.Severity {
+	if d.AtWorst != "" {
+		return d.AtWorst
+	}
+	return d.Severity
 }
 
 // Detectors lists all, in the order of the reports. The caller owns the list.

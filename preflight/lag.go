@@ -180,7 +180,7 @@ func unmeasured(f *facts) string {
 // lagDetectors look at how far behind the target is.
 var lagDetectors = []Detector{
 	{
-		ID: "lag-growing", Severity: schema.Warn, When: firstOf(unmeasured, streamSeen),
+		ID: "lag-growing", Severity: schema.Warn, AtWorst: schema.Block, When: firstOf(unmeasured, streamSeen),
 		About: "more changes come in than the target applies",
 		Find: func(_ context.Context, f *facts) ([]Hazard, error) {
 			lag := f.lagOf()

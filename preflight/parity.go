@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/schema"
 )
 
@@ -36,9 +37,17 @@ func schemaDetectors() []Detector {
 
 func parity(f *facts, kind string) (found []Hazard) {
 	for _, d := range f.differences {
-		if d.Kind == kind {
+		if d.Kind == kind && !f.feeding(d) {
 			found = append(found, Hazard{Severity: d.Severity, Object: d.Object, Sentence: d.Sentence()})
 		}
 	}
 	return found
+}
+
+// feeding tells whether a difference is that the target lacks a publication which
+// brings it the changes: it has its place on the source alone.
+func (f *facts) feeding(d schema.Difference) bool {
+	return d.Kind == "publication" && d.Target == "" && slices.ContainsFunc(f.publications, func(name string) bool {
+		return d.Object == "publication "+name || d.Object == "publication "+postgres.Ident(name)
+	})
 }

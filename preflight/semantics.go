@@ -133,7 +133,8 @@ FROM rel JOIN pg_catalog.pg_index i ON i.indrelid = rel.oid JOIN pg_catalog.pg_c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)`
 
-// A partition's trigger goes with its parent's; a tool's own are its own affair.
+// Apply fires row triggers and those of TRUNCATE, and no other statement's. A
+// partition's trigger goes with its parent's; a tool's own are its own affair.
 const firingTriggers = `WITH {{rel}}
 SELECT rel.name || ' trigger ' || pg_catalog.quote_ident(t.tgname),
   CASE t.tgenabled WHEN 'R' THEN 'it fires for what replication writes alone: its effects come on top of the replicated ones, and end with the switch'
@@ -142,6 +143,7 @@ SELECT rel.name || ' trigger ' || pg_catalog.quote_ident(t.tgname),
 FROM rel JOIN pg_catalog.pg_trigger t ON t.tgrelid = rel.oid AND NOT t.tgisinternal AND t.tgenabled IN ('R','A')
 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE (n.nspname = 'pg_catalog' OR {{own n.nspname}})
+  AND t.tgtype & 33 <> 0
   {{pg_trigger.tgparentid ? AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger o WHERE o.oid = t.tgparentid AND o.tgenabled IN ('R','A')) : }}`
 
 // A foreign key has triggers on both of its tables.

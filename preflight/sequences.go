@@ -31,7 +31,7 @@ var sequenceDetectors = []Detector{
 		Find:  sequencesBehind,
 	},
 	{
-		ID: "sequence-ahead", Severity: schema.Info, Side: postgres.Target, When: notPhysical,
+		ID: "sequence-ahead", Severity: schema.Info, AtWorst: schema.Warn, Side: postgres.Target, When: notPhysical,
 		About: "sequences that are further than the source's",
 		Find:  sequencesAhead,
 	},
@@ -51,12 +51,12 @@ var sequenceDetectors = []Detector{
 		Find:  unownedSequences,
 	},
 	{
-		ID: "sequence-definition", Severity: schema.Warn, Side: postgres.Target, When: notPhysical,
+		ID: "sequence-definition", Severity: schema.Warn, AtWorst: schema.Block, Side: postgres.Target, When: notPhysical,
 		About: "sequences that are defined otherwise on the target",
 		Find:  sequenceDefinitions,
 	},
 	{
-		ID: "sequence-exhausted", Severity: schema.Warn,
+		ID: "sequence-exhausted", Severity: schema.Warn, AtWorst: schema.Block,
 		About: "sequences, and the columns they feed, that run out of values",
 		Find:  sequencesExhausted,
 	},

@@ -74,7 +74,7 @@ var settingDetectors = []Detector{
 		Find:  differingSettings,
 	},
 	{
-		ID: "preload-libraries-missing", Severity: schema.Warn, When: notPhysical,
+		ID: "preload-libraries-missing", Severity: schema.Warn, AtWorst: schema.Block, When: notPhysical,
 		About: "libraries that only the source's server loads",
 		Find:  missingLibraries,
 	},

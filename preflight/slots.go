@@ -35,7 +35,7 @@ var slotDetectors = []Detector{
 	{
 		// Those of the stream that lost their log, or may at any moment, are
 		// stream-slot-lost's and stream-slot-at-risk's.
-		ID: "slot-wal-status", Severity: schema.Warn, Side: postgres.Source, Primary: true, When: slotsSeen, Args: ourSlots,
+		ID: "slot-wal-status", Severity: schema.Warn, AtWorst: schema.Block, Side: postgres.Source, Primary: true, When: slotsSeen, Args: ourSlots,
 		About: "slots that have lost their log, or soon will",
 		SQL: `SELECT 'slot ' || pg_catalog.quote_ident(s.slot_name::pg_catalog.text),
   CASE WHEN x.lost THEN 'it cannot be used any more (' || coalesce(j.j ->> 'invalidation_reason', 'its log was removed') || '): whatever reads it has lost changes and begins anew'

@@ -29,7 +29,7 @@ FROM (` + matviews + `) v WHERE NOT v.relispopulated ORDER BY v.oid`,
 		Find:  matviewOrder,
 	},
 	{
-		ID: "generated-columns", Severity: schema.Warn, Side: postgres.Target, When: onlyNative,
+		ID: "generated-columns", Severity: schema.Warn, AtWorst: schema.Block, Side: postgres.Target, When: onlyNative,
 		About: "columns that only one side generates",
 		Find:  generatedColumns,
 	},

@@ -54,7 +54,7 @@ FROM rel JOIN pg_catalog.pg_stat_user_tables s ON s.relid = rel.oid
 WHERE s.n_dead_tup >= 100000 AND s.n_dead_tup > 0.4 * s.n_live_tup`,
 	}),
 	onWriters(Detector{
-		ID: "wraparound", Severity: schema.Warn,
+		ID: "wraparound", Severity: schema.Warn, AtWorst: schema.Block,
 		About: "transaction numbers that are used up",
 		SQL: `SELECT '', 'the database''s oldest ' || w.what || ' number is ' || w.age || ' back, past ' || w.setting || ' (' || w.most || '): a vacuum that cannot be put off reads all of the oldest tables, and holds changes of definitions up; at 2 billion the server refuses to write',
   'VACUUM (FREEZE)', CASE WHEN w.age > 1600000000 THEN 'block' ELSE 'warn' END

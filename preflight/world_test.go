@@ -176,6 +176,12 @@ func (w *world) look(t *testing.T, id string, o Options) []Hazard {
 	if checked.Skipped != "" {
 		t.Logf("skipped: %s", checked.Skipped)
 	}
+	d := Detectors()[i]
+	for _, h := range hazards {
+		if worst := d.Worst(); rank(h.Severity) < rank(worst) {
+			t.Errorf("%s is %s at worst, as the list has it, and here %s: %s", id, worst, h.Severity, h.Sentence)
+		}
+	}
 	return hazards
 }
 

@@ -27,7 +27,7 @@ var sessionDetectors = []Detector{
 	ofSessions(Detector{
 		// A role that may write to no table is no writer, nor is a superuser
 		// that only looks.
-		ID: "target-writers", Severity: schema.Warn, Side: postgres.Target, When: ownWriters,
+		ID: "target-writers", Severity: schema.Warn, AtWorst: schema.Block, Side: postgres.Target, When: ownWriters,
 		About: "clients that can write to the target",
 		SQL: `WITH {{rel}}, ` + act + `, client AS (
   SELECT act.usesysid, pg_catalog.quote_ident(act.usename::pg_catalog.text) AS name, r.rolsuper, count(*) AS sessions, count(act.backend_xid) AS writing,

@@ -138,9 +138,6 @@ func TestZooHazards(t *testing.T) {
 			r := w.run(t, o)
 			looked(t, r)
 			golden(t, name, stream, r)
-			for _, h := range r.Hazards {
-				t.Logf("%s %s %s: %s", h.ID, h.Side, h.Object, h.Sentence)
-			}
 			for _, n := range r.Notes {
 				t.Logf("note: %s", n)
 			}
@@ -201,7 +198,8 @@ func (w *world) wreck(t *testing.T) {
 	name := fmt.Sprintf("wreck_%d", worlds.Add(1))
 	w.source.ask(t, "SELECT 1 FROM pg_create_logical_replication_slot('"+name+"', 'pgoutput')") // it waits for open transactions
 	for _, e := range []*end{w.source, w.target} {
-		connect(t, e.url).Exec(t.Context(), "BEGIN; INSERT INTO zoo.nobody_home VALUES (1)", pgx.QueryExecModeSimpleProtocol) // closed at the end of the test
+		other := &end{db: e.db, conn: connect(t, e.url)}
+		other.exec(t, "BEGIN; INSERT INTO zoo.nobody_home VALUES (1)")
 		e.exec(t, "BEGIN; INSERT INTO zoo.nobody_home VALUES (2); PREPARE TRANSACTION '"+name+"'")
 		t.Cleanup(func() {
 			_, _ = e.conn.Exec(context.Background(), "ROLLBACK PREPARED '"+name+"'", pgx.QueryExecModeSimpleProtocol)
@@ -220,9 +218,10 @@ func TestZooWithoutSuperuser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: takes seconds; run without -short")
 	}
-	for _, replicated := range []bool{false, true} {
-		t.Run(fmt.Sprintf("replicated %v", replicated), func(t *testing.T) {
-			w := zooWorld(t, 15, 18)
+	for _, majors := range [][2]int{{10, 13}, {15, 18}} {
+		replicated := majors[0] == 15
+		t.Run(fmt.Sprintf("%d to %d, replicated %v", majors[0], majors[1], replicated), func(t *testing.T) {
+			w := zooWorld(t, majors[0], majors[1])
 			if replicated {
 				w.follow(t)
 			}

@@ -158,7 +158,7 @@ func (a *app) listHazards() error {
 		if d.Deep {
 			deep = " (--deep)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s%s\n", d.ID, d.Severity, d.About, deep)
+		fmt.Fprintf(w, "%s\t%s\t%s%s\n", d.ID, d.Worst(), d.About, deep)
 	}
 	return w.Flush()
 }

@@ -25,7 +25,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn" //nolint:depguard // it makes databases for tests, as pgcluster does
 
 	"github.com/pgparity/pgparity/internal/pgcluster"
 )
