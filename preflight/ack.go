@@ -15,9 +15,13 @@ type Ack struct {
 	Object string // a glob in which * stands for any text; "" is all
 }
 
-// ParseAck reads id[:object]. The error says which ids there are like it.
+// ParseAck reads id[:object]. A colon with nothing behind it, as an empty variable
+// leaves it, is no acknowledgement of everything.
 func ParseAck(text string) (Ack, error) {
-	id, object, _ := strings.Cut(text, ":")
+	id, object, limited := strings.Cut(text, ":")
+	if limited && object == "" {
+		return Ack{}, fmt.Errorf("%q names no object: leave the colon out for all of them", text)
+	}
 	for _, d := range Detectors() {
 		if d.ID == id {
 			return Ack{ID: id, Object: object}, nil

@@ -60,12 +60,13 @@ FROM act WHERE act.state LIKE 'idle in transaction%' AND act.backend_xid IS NULL
   AND pg_catalog.clock_timestamp() - act.state_change > $1::pg_catalog.interval`,
 	}, postgres.Source),
 	onWriters(Detector{
-		// Those that a subscription prepares on the target are its own.
+		// Those that a subscription prepares on the target are its own. No statement
+		// mends it: others may have committed their part of the transaction.
 		ID: "prepared-transaction", Severity: schema.Block, Args: long,
 		About: "prepared transactions",
 		SQL: `SELECT 'prepared transaction ' || p.gid, pg_catalog.quote_ident(p.owner::pg_catalog.text) || ' prepared it at ' || pg_catalog.to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS')
-    || ' UTC: it ends with no session, so that its rows stay locked and its changes do not arrive; commit it, or roll it back',
-  'ROLLBACK PREPARED ' || pg_catalog.quote_literal(p.gid),
+    || ' UTC: it ends with no session, so that its rows stay locked and its changes do not arrive; end it as its coordinator decided, by COMMIT PREPARED or ROLLBACK PREPARED ' || pg_catalog.quote_literal(p.gid),
+  NULL,
   CASE WHEN pg_catalog.clock_timestamp() - p.prepared > $1::pg_catalog.interval THEN 'block' ELSE 'warn' END
 FROM pg_catalog.pg_prepared_xacts p
 WHERE p.database = pg_catalog.current_database()
@@ -93,7 +94,7 @@ WHERE h.elsewhere AND pg_catalog.clock_timestamp() - h.since > $1::pg_catalog.in
   FROM act JOIN pg_catalog.pg_locks l ON l.pid = act.pid
   WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
     AND (l.mode = 'AccessExclusiveLock' OR l.mode = 'ShareLock' AND l.granted)
-    AND (NOT l.granted OR act.xact_start IS NULL OR pg_catalog.clock_timestamp() - act.xact_start > least($1::pg_catalog.interval, '1 s'))
+    AND (act.xact_start IS NULL OR pg_catalog.clock_timestamp() - act.xact_start > least($1::pg_catalog.interval, '1 s'))
   {{pg_stat_progress_create_index ? UNION ALL
   SELECT p.relid, p.pid, 'builds an index on it' FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = pg_catalog.current_database() : }}
   {{pg_stat_progress_cluster ? UNION ALL

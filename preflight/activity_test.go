@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,6 +93,13 @@ func init() {
 			during: func(t *testing.T, w *world) {
 				w.source.exec(t, `BEGIN; INSERT INTO orders VALUES (1); PREPARE TRANSACTION 'it''s "one"'`)
 				w.target.exec(t, `BEGIN; INSERT INTO orders VALUES (1); PREPARE TRANSACTION 'pg_gid_1_2'`)
+				t.Cleanup(func() { // slots wait for them, on all of the cluster
+					_, errSource := w.source.conn.Exec(context.Background(), `ROLLBACK PREPARED 'it''s "one"'`)
+					_, errTarget := w.target.conn.Exec(context.Background(), "ROLLBACK PREPARED 'pg_gid_1_2'")
+					if err := errors.Join(errSource, errTarget); err != nil {
+						t.Error(err)
+					}
+				})
 				elsewhere := w.source.cluster.TestDB(t, orders)
 				conn, _ := at(t, elsewhere, `BEGIN; INSERT INTO orders VALUES (1); PREPARE TRANSACTION 'elsewhere'`)
 				t.Cleanup(func() {
@@ -100,7 +108,7 @@ func init() {
 					}
 				})
 			},
-			want: []string{`source prepared transaction it's "one"`, "target prepared transaction pg_gid_1_2"}, says: "roll it back", mends: true,
+			want: []string{`source prepared transaction it's "one"`, "target prepared transaction pg_gid_1_2"}, says: "COMMIT PREPARED or ROLLBACK PREPARED 'it''s \"one\"'",
 		},
 		life{
 			id: "dead-tuples", both: []string{`CREATE TABLE "Weird ""name" (id int) WITH (autovacuum_enabled = off); CREATE TABLE small (id int) WITH (autovacuum_enabled = off); CREATE TABLE large (id int) WITH (autovacuum_enabled = off)`},
@@ -157,6 +165,7 @@ func (w *world) seenAs(t *testing.T, side postgres.Side, url string) *world {
 // TestHiddenSessions: what the role may not see keeps the pair from being ready,
 // and the grant that the reason names shows it.
 func TestHiddenSessions(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), orders)
 	name, url := role(t, w.source, "")
@@ -189,6 +198,7 @@ func TestHiddenSessions(t *testing.T) {
 // TestDDLRunning: definitions that are being changed, and who waits to. The facts
 // are gathered before: printing a definition waits for such a lock.
 func TestDDLRunning(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	for _, majors := range [][2]int{{15, 18}, {10, 13}} {
 		w := newWorld(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]), orders,
@@ -227,6 +237,7 @@ func TestDDLRunning(t *testing.T) {
 // TestUnkillable: a superuser's session always is, another role's as long as a
 // grant lacks.
 func TestUnkillable(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), orders)
 	if found := w.look(t, "unkillable-session", defaults()); len(found) > 0 {
@@ -257,6 +268,7 @@ func TestUnkillable(t *testing.T) {
 // TestTargetWriters: who may write to the target and is connected is a warning,
 // who writes blocks; replication, pgparity and those who only read are neither.
 func TestTargetWriters(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	for _, majors := range [][2]int{{15, 18}, {18, 10}} {
 		w := newWorld(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]), orders)
@@ -297,6 +309,9 @@ func TestTargetWriters(t *testing.T) {
 		if majors[1] == 10 {
 			continue
 		}
+		w.target.exec(t, "BEGIN; ANALYZE orders; CREATE INDEX ON orders ((id + 1))") // no rows are changed
+		w.found(t, "target-writers", "target role "+app)
+		w.target.exec(t, "ROLLBACK")
 		w.target.exec(t, "BEGIN; INSERT INTO orders VALUES (2000)")
 		w.found(t, "target-writers", "target role "+app, "target role postgres")
 		w.target.exec(t, "ROLLBACK")
@@ -306,6 +321,7 @@ func TestTargetWriters(t *testing.T) {
 // TestSlotCreationWaits: transactions of other databases are in the way of new
 // slots, too.
 func TestSlotCreationWaits(t *testing.T) {
+	slow(t)
 	w := newWorld(t, quiet(t, 15), quiet(t, 18), orders)
 	o := defaults()
 	soon(&o)
@@ -333,6 +349,7 @@ func TestSlotCreationWaits(t *testing.T) {
 // TestHorizon: what holds vacuum back, by its age in time and in transactions,
 // and the numbers that are used up meanwhile.
 func TestHorizon(t *testing.T) {
+	slow(t)
 	w := newWorld(t, quiet(t, 15), quiet(t, 18), orders)
 	w.found(t, "xmin-held")
 	w.found(t, "wraparound")

@@ -20,6 +20,9 @@ func (r room) free() int64 { return r.most - r.used }
 
 // full says how much is taken, and what to raise.
 func (r room) full() string {
+	if r.used > r.most { // an origin that nothing uses at the moment takes no place
+		return fmt.Sprintf("there are %d, and places for %d: drop what is not used, or raise %s, which needs a restart", r.used, r.most, r.setting)
+	}
 	return fmt.Sprintf("%d of %d are taken: raise %s, which needs a restart", r.used, r.most, r.setting)
 }
 

@@ -100,6 +100,9 @@ type sending struct {
 	filter      string   // "" for all rows
 	without     []string // columns that are left out, quoted
 	on          *arrival // nil where the target has no such table
+	// idle: no subscription that takes the publication has the leaf, so that
+	// nothing of it arrives this way.
+	idle bool
 }
 
 // arrival is how a relation of the target stands in its subscriptions.
@@ -125,9 +128,22 @@ func (c *carriage) read(ctx context.Context, f *facts) error {
 	case byPublications:
 		return c.readArrivals(ctx, f)
 	case byFence:
+		c.disregard(f)
 		return c.askFence(ctx, f)
 	default:
 		return nil
+	}
+}
+
+// disregard forgets what publications send, where those are for others.
+func (c *carriage) disregard(f *facts) {
+	if f.native() {
+		return
+	}
+	for _, p := range c.tables {
+		for _, l := range p.leaves {
+			l.sendings = nil
+		}
 	}
 }
 
@@ -228,9 +244,30 @@ func (c *carriage) readArrivals(ctx context.Context, f *facts) error {
 				s := &l.sendings[i]
 				s.on = there[[2]string{s.schema, s.rel}]
 			}
+			c.arrive(l)
 		}
 	}
 	return nil
+}
+
+// arrive finds which sendings of a leaf reach the target. A subscription takes
+// all of its publications at once: one that has the leaf by one of them gets what
+// all of them send of it, and nothing of what others take.
+func (c *carriage) arrive(l *leaf) {
+	for i := range l.sendings {
+		l.sendings[i].idle = true
+	}
+	for _, sub := range c.subscriptions {
+		takes := func(s sending) bool { return slices.Contains(sub.Publications, s.publication) }
+		has := slices.ContainsFunc(l.sendings, func(s sending) bool {
+			return takes(s) && s.on != nil && slices.ContainsFunc(s.on.states, func(t postgres.TableState) bool { return t.Subscription == sub.Name })
+		})
+		for i := range l.sendings {
+			if s := &l.sendings[i]; has && takes(*s) {
+				s.idle = false
+			}
+		}
+	}
 }
 
 // live is the server that writes a side, as far as it was given.

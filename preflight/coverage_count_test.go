@@ -38,6 +38,7 @@ CREATE TABLE split_2_2 PARTITION OF split_2 FOR VALUES IN (2); ALTER TABLE split
 // TestHealthyPairs: an ordinary pair is carried whole, and nothing is in its way,
 // from any version, for a role that may do nothing but connect.
 func TestHealthyPairs(t *testing.T) {
+	slow(t)
 	for source, target := range map[int]int{10: 18, 13: 18, 15: 18, 18: 15} {
 		t.Run(fmt.Sprintf("%d to %d", source, target), func(t *testing.T) {
 			t.Parallel()
@@ -166,6 +167,7 @@ func TestStatesHidden(t *testing.T) {
 
 // TestStandbyCoverage: a standby has everything but what is unlogged.
 func TestStandbyCoverage(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	primary := pgcluster.SharedWith(t, "preflight coverage primary", pgcluster.Options{Major: 15})
 	standby, err := primary.Standby(t.Context(), nil)

@@ -28,17 +28,19 @@ type unique struct {
 	columns, quoted  []string // in order
 }
 
+// keyedSQL asks for each constraint by itself: the server takes rel for a few rows,
+// and would join all of its tables with all constraints one by one.
 const keyedSQL = `WITH RECURSIVE {{rel}}, ` + leavesOf + `
 SELECT t.rootname, rel.nspname, rel.relname, rel.name, rel.relkind = 'p', rel.relreplident,
   rel.oid IN (SELECT b.indrelid FROM pg_catalog.pg_index b JOIN pg_catalog.pg_class bc ON bc.oid = b.indexrelid JOIN pg_catalog.pg_am m ON m.oid = bc.relam
     WHERE m.amname = 'btree' AND b.indisvalid AND b.indpred IS NULL AND b.indkey[0] <> 0),
-  pg_catalog.quote_ident(x.relname), coalesce(pg_catalog.quote_ident(k.conname), ''), i.indisprimary, i.indisreplident, i.indimmediate,
+  pg_catalog.quote_ident(x.relname), coalesce((SELECT pg_catalog.quote_ident(k.conname) FROM pg_catalog.pg_constraint k
+    WHERE k.conrelid = rel.oid AND k.conindid = i.indexrelid AND k.contype IN ('p','u')), ''), i.indisprimary, i.indisreplident, i.indimmediate,
   names.plain, names.quoted
 FROM rel
 JOIN tree t ON t.oid = rel.oid
 LEFT JOIN pg_catalog.pg_index i ON i.indrelid = rel.oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL
 LEFT JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = rel.oid AND k.contype IN ('p','u')
 LEFT JOIN LATERAL (SELECT pg_catalog.array_agg(a.attname ORDER BY g.p) AS plain, pg_catalog.array_agg(pg_catalog.quote_ident(a.attname) ORDER BY g.p) AS quoted
   FROM pg_catalog.generate_series(0, {{pg_index.indnkeyatts ? i.indnkeyatts : i.indnatts}} - 1) g(p)
   JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[g.p]) names ON i.indexrelid IS NOT NULL

@@ -84,7 +84,7 @@ func (p *passage) unsent(w way) (names []string) {
 // tells that the target does not have one of them at all.
 func (p *passage) unsubscribed() (names []string, absent bool, publication string) {
 	for _, l := range p.logged() {
-		if len(l.sendings) == 0 || slices.ContainsFunc(l.sendings, func(s sending) bool { return s.on != nil && len(s.on.states) > 0 }) {
+		if len(l.sendings) == 0 || slices.ContainsFunc(l.sendings, func(s sending) bool { return !s.idle }) {
 			continue
 		}
 		s := l.sendings[0]
@@ -119,13 +119,23 @@ func (p *passage) unready(w way) (states []postgres.TableState) {
 	return states
 }
 
+// arriving are the sendings that reach the target, all where none does: that is
+// told for itself.
+func (l *leaf) arriving() []sending {
+	if list := slices.DeleteFunc(slices.Clone(l.sendings), func(s sending) bool { return s.idle }); len(list) > 0 {
+		return list
+	}
+	return l.sendings
+}
+
 // unsentOperations are those that no publication sends of a leaf.
 func (l *leaf) unsentOperations() (missing []string) {
-	if len(l.sendings) == 0 {
+	sendings := l.arriving()
+	if len(sendings) == 0 {
 		return nil
 	}
 	for i, name := range operationNames {
-		if !slices.ContainsFunc(l.sendings, func(s sending) bool { return s.operations[i] }) {
+		if !slices.ContainsFunc(sendings, func(s sending) bool { return s.operations[i] }) {
 			missing = append(missing, name)
 		}
 	}
@@ -145,17 +155,31 @@ func (p *passage) operations() []string {
 	return missing
 }
 
-// partial is a sending of a leaf of which none is whole, nil where one is.
+// partial is a sending that holds something back which no other one sends, nil
+// where there is none. Each operation is looked at for itself: a publication that
+// sends whole rows, and those of inserts alone, makes up for no filter on updates.
 func (l *leaf) partial() *sending {
-	for i := range l.sendings {
-		if s := &l.sendings[i]; s.filter == "" && len(s.without) == 0 {
-			return nil
+	sendings := l.arriving()
+	for operation := range operationNames[:3] { // a TRUNCATE has no rows
+		var held *sending
+		for i := range sendings {
+			s := &sendings[i]
+			if !s.operations[operation] {
+				continue
+			}
+			if s.filter == "" && len(s.without) == 0 {
+				held = nil
+				break
+			}
+			if held == nil {
+				held = s
+			}
+		}
+		if held != nil {
+			return held
 		}
 	}
-	if len(l.sendings) == 0 {
-		return nil
-	}
-	return &l.sendings[0]
+	return nil
 }
 
 // partials are the distinct ones of a table.

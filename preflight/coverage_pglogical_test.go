@@ -53,6 +53,7 @@ func pglogicalEnd(t *testing.T, side postgres.Side, name string, sql ...string) 
 // TestPglogicalCoverage: what replication sets leave out, in whole or in part,
 // a heartbeat as the fence or not.
 func TestPglogicalCoverage(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	const tables = `CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE "Weird ""name" (id int PRIMARY KEY); CREATE TABLE inserts (id int PRIMARY KEY); CREATE TABLE columns_ (id int PRIMARY KEY, v int);
 CREATE UNLOGGED TABLE forgets (id int PRIMARY KEY)`

@@ -99,6 +99,7 @@ func (e *end) anew(t *testing.T) {
 // TestIndexSamples: without amcheck indexes over texts alone are looked at, by a
 // sample, which says so.
 func TestIndexSamples(t *testing.T) {
+	slow(t)
 	for _, majors := range [][2]int{{10, 18}, {13, 15}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
 			t.Parallel()
@@ -136,6 +137,7 @@ func TestIndexSamples(t *testing.T) {
 // TestIndexWrongFarOff: what lies beyond the rows that are read in order is found
 // by looking rows up.
 func TestIndexWrongFarOff(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE FUNCTION late(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'`,
 		`CREATE TABLE far (w text); INSERT INTO far SELECT 'w' || lpad(i::text, 6, '0') FROM generate_series(1, 15000) i; CREATE INDEX far_late ON far (public.late(w))`)
@@ -173,6 +175,7 @@ func (w *world) deepLook(t *testing.T, id string, o Options) ([]Hazard, []Unknow
 // TestOrphansEverywhere: on every major that differs, and of keys over periods
 // of time.
 func TestOrphansEverywhere(t *testing.T) {
+	slow(t)
 	for _, major := range []int{10, 13, 15, 18} {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			t.Parallel()
@@ -213,6 +216,7 @@ func TestOrphansEverywhere(t *testing.T) {
 // TestOrphansInRuns: what overruns the budget is counted in runs of pages, to the
 // same number.
 func TestOrphansInRuns(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p SELECT generate_series(1, 10); CREATE TABLE c (n int, p int REFERENCES p, pad text) PARTITION BY LIST (n);
 		CREATE TABLE c1 PARTITION OF c FOR VALUES IN (1); CREATE TABLE c2 PARTITION OF c FOR VALUES IN (2); INSERT INTO c SELECT 1 + (i % 3) / 2, 1 + i % 10, repeat('p', 200) FROM generate_series(1, 5000) i`)
@@ -244,6 +248,7 @@ func TestOrphansInRuns(t *testing.T) {
 // TestDeepWithoutPrivileges: what a role may not read is told with the GRANT, and
 // what it may read is looked at all the same.
 func TestDeepWithoutPrivileges(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	role := fmt.Sprintf("nobody %d", worlds.Add(1))
 	sql := append([]string{`CREATE TABLE p (id int PRIMARY KEY, w text UNIQUE); CREATE TABLE "C ""c" (id int CONSTRAINT c1 REFERENCES p); CREATE TABLE open (id int REFERENCES p, w text); CREATE INDEX open_w ON open (public.class(w));
@@ -300,6 +305,7 @@ func (e *end) asRole(t *testing.T, role string) {
 // TestDeepOfStandby: the indexes of a standby are looked at in place, and what it
 // shares with its primary is not rehearsed.
 func TestDeepOfStandby(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	primary, err := pgcluster.Start(t.Context(), pgcluster.Options{Major: 15, InMemory: true})
 	if err != nil {

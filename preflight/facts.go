@@ -132,6 +132,15 @@ func (f *facts) chosen(object string) bool {
 
 // gather reads the facts. The error is what keeps a run from looking at all.
 func gather(ctx context.Context, source, target *postgres.DB, o Options) (*facts, error) {
+	f, err := inspect(ctx, source, target, o)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.readDefinitions(ctx)
+}
+
+// inspect reads all facts but the definitions.
+func inspect(ctx context.Context, source, target *postgres.DB, o Options) (*facts, error) {
 	o.Fence.Source, o.Fence.Target = source, target
 	f := &facts{o: o, source: source, target: target, features: map[postgres.Side]postgres.Features{},
 		definitions: map[postgres.Side]*schema.Definitions{}, states: map[postgres.Side]map[uint32]postgres.SequenceState{}}
@@ -153,9 +162,6 @@ func gather(ctx context.Context, source, target *postgres.DB, o Options) (*facts
 	}
 	for i, side := range []postgres.Side{postgres.Source, postgres.Target} {
 		f.features[side] = features[i]
-	}
-	if err := f.readDefinitions(ctx); err != nil {
-		return nil, err
 	}
 	if err := f.detect(ctx); err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ func running() []Detector {
 // TestNothingRunsAmiss: on each major a replicated pair on which somebody works
 // has nothing to tell; a role that may only look learns what it lacks.
 func TestNothingRunsAmiss(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	for _, majors := range [][2]int{{10, 10}, {13, 13}, {15, 15}, {18, 18}} {
 		t.Run(strconv.Itoa(majors[0]), func(t *testing.T) {
@@ -95,6 +96,7 @@ func elsewheres(hazard string) bool {
 // to be looked at; replay that is paused blocks. A source that is a standby
 // cannot tell who writes, its primary can.
 func TestStandbys(t *testing.T) {
+	slow(t)
 	primary, err := pgcluster.Start(t.Context(), pgcluster.Options{Major: 15, InMemory: true})
 	if err != nil {
 		t.Fatal(err)

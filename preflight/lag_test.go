@@ -96,6 +96,7 @@ func TestLagFigures(t *testing.T) {
 // TestLagGrows: a subscriber that is stopped by a lock falls behind, and catches
 // up when the lock is gone.
 func TestLagGrows(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), orders)
 	name := w.replicate(t, "")

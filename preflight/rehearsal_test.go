@@ -52,6 +52,7 @@ CREATE TABLE wide (id int PRIMARY KEY, toasted text); ALTER TABLE wide ALTER toa
 CREATE MATERIALIZED VIEW seen AS SELECT * FROM small; CREATE SEQUENCE free; ANALYZE`
 
 func TestRehearsal(t *testing.T) {
+	slow(t)
 	for _, majors := range [][2]int{{15, 18}, {10, 13}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +130,7 @@ func (h *Rehearsal) check(t *testing.T) {
 // A role without privileges gets the figures that need none, and is told what
 // the others need.
 func TestRehearsalWithoutPrivileges(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	role := fmt.Sprintf("nobody_%d", worlds.Add(1))
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), rehearsed)
@@ -190,6 +192,7 @@ func TestPredict(t *testing.T) {
 // TestRehearsalOfReplication: a whole run over a pair that is replicated, deep
 // checks and all.
 func TestRehearsalOfReplication(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE a (id int PRIMARY KEY, w text UNIQUE); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a)`)
 	w.source.exec(t, `INSERT INTO a SELECT i, 'w' || i FROM generate_series(1, 5000) i; INSERT INTO b SELECT i, i FROM generate_series(1, 5000) i`)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
-	"github.com/pgparity/pgparity/schema"
 )
 
 // feed is a column that takes its values from a sequence: it owns it, or has it
@@ -26,7 +25,8 @@ func (f feed) same(other feed) bool {
 }
 
 // feedsSQL gives the sequences that columns of numbers take their values from.
-// What a partition inherits from its root is the root's.
+// What a partition inherits from its root is the root's. A default that makes
+// something else of a value (nextval('s') * 10) says nothing of the column.
 const feedsSQL = `WITH taken AS (
   SELECT d.objid AS sequence, d.refobjid AS rel, d.refobjsubid::pg_catalog.int4 AS num
   FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
@@ -42,8 +42,13 @@ SELECT taken.sequence::pg_catalog.int8, n.nspname, c.relname, a.attname,
 FROM taken JOIN pg_catalog.pg_class c ON c.oid = taken.rel JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = taken.num
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd'
+LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = taken.rel AND e.adnum = taken.num
 WHERE NOT c.relispartition AND coalesce(b.oid, t.oid) IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
   'pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype)
+  AND (e.oid IS NULL OR pg_catalog.pg_get_expr(e.adbin, e.adrelid) !~ 'nextval\('
+    OR pg_catalog.pg_get_expr(e.adbin, e.adrelid) ~ '^\(*nextval\(\(?''([^'']|'''')*''(::text\))?::regclass\)(\)|::[^+*/|%#<>=&~!@^?-]+)*$')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+    WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> taken.sequence)
 ORDER BY 2, 3, 4`
 
 // readFeeds reads which columns a side's sequences feed, by the OID of the
@@ -83,9 +88,10 @@ func (l *lookup) mayLook(side postgres.Side) bool {
 	return t != nil && t.CanSelect && !t.RowSecurity && t.LedBy(l.feed.column)
 }
 
-// lookups are those of a side's sequences, as far as they are asked for and say
-// where they stand; of the fed columns, those of tables that the filter chose.
-func (f *facts) lookups(ctx context.Context, side postgres.Side, asked func(oid uint32) bool, last bool) ([]*lookup, error) {
+// lookups are those that a side's sequences may be asked for: want says which
+// value to look for in a column, and whether to; of the fed columns, those of
+// tables that the filter chose. They are not answered yet.
+func (f *facts) lookups(ctx context.Context, side postgres.Side, want func(standing, feed) (value int64, asked bool)) ([]*lookup, error) {
 	feeds, err := f.readFeeds(ctx, side)
 	if err != nil {
 		return nil, err
@@ -98,24 +104,20 @@ func (f *facts) lookups(ctx context.Context, side postgres.Side, asked func(oid 
 		}
 	}
 	var list []*lookup
-	for _, q := range f.pair.Sequences {
-		s := q.On(side)
-		if s == nil || !asked(s.OID) {
-			continue
-		}
-		state, known := f.states[side][s.OID]
-		next, given := pairing.NextValue(state, s)
-		if !known || !given {
-			continue
-		}
-		for _, of := range feeds[s.OID] {
-			l := &lookup{sequence: s.OID, feed: of, table: tables[name{of.schema, of.table}], down: s.Increment < 0, next: next}
+	for _, s := range f.standings() {
+		q := s.On(side)
+		for _, of := range feeds[q.OID] {
+			value, asked := want(s, of)
+			if !asked {
+				continue
+			}
+			l := &lookup{sequence: q.OID, feed: of, table: tables[name{of.schema, of.table}], down: q.Increment < 0, next: value}
 			if l.table != nil && l.mayLook(side) {
 				list = append(list, l)
 			}
 		}
 	}
-	return list, f.lookUp(ctx, side, list, last)
+	return list, nil
 }
 
 // lockBudget is how many relations one statement may lock: a server's lock
@@ -181,113 +183,6 @@ func (l *lookup) behindColumn() bool {
 	}
 	order := l.last.Cmp(big.NewInt(l.next))
 	return order >= 0 && !l.down || order <= 0 && l.down
-}
-
-// collision is what a lookup found on the target, and on the source for the same
-// column, nil where that was not asked or could not be.
-type collision struct {
-	standing
-	target, source *lookup
-}
-
-// collisions are what is wrong with the sequences that are asked for and are not
-// behind their sources: those that are behind are told of as such. last says
-// whether wrong asks for the columns' last values. The source
-// is asked for these alone, for what is wrong on both sides was so before.
-func (f *facts) collisions(ctx context.Context, asked func(standing) bool, wrong func(*lookup) bool, last bool) ([]collision, error) {
-	standings := map[uint32]standing{}
-	for _, s := range f.standings() {
-		if s.order() >= 0 && asked(s) {
-			standings[s.Target.OID] = s
-		}
-	}
-	list, err := f.lookups(ctx, postgres.Target, func(oid uint32) bool { return standings[oid].Sequence != nil }, last)
-	if err != nil {
-		return nil, err
-	}
-	var found []collision
-	suspects, onTarget := map[uint32]bool{}, map[uint32]bool{}
-	for _, l := range list {
-		if s := standings[l.sequence]; wrong(l) && !onTarget[l.sequence] { // once for a sequence of several columns
-			found = append(found, collision{standing: s, target: l})
-			onTarget[l.sequence], suspects[s.Source.OID] = true, true
-		}
-	}
-	if len(found) == 0 {
-		return nil, nil
-	}
-	if !last {
-		hits := make([]*lookup, len(found))
-		for i := range found {
-			hits[i] = found[i].target
-		}
-		if err := f.lookUp(ctx, postgres.Target, hits, true); err != nil {
-			return nil, err
-		}
-	}
-	list, err = f.lookups(ctx, postgres.Source, func(oid uint32) bool { return suspects[oid] }, true)
-	if err != nil {
-		return nil, err
-	}
-	for i := range found {
-		c := &found[i]
-		for _, l := range list {
-			if l.sequence == c.Source.OID && l.feed.same(c.target.feed) {
-				c.source = l
-			}
-		}
-	}
-	return found, nil
-}
-
-func sequencesColliding(ctx context.Context, f *facts) ([]Hazard, error) {
-	list, err := f.collisions(ctx, func(standing) bool { return true }, func(l *lookup) bool { return l.taken }, false)
-	if err != nil {
-		return nil, err
-	}
-	found := make([]Hazard, len(list))
-	for i, c := range list {
-		h := Hazard{Object: c.Target.Quoted, Fix: past(c.standing, c.target),
-			Sentence: fmt.Sprintf("its next value %d is already in %s: the next insert collides with that row", c.target.next, c.target.feed.name)}
-		switch {
-		case c.source != nil && c.source.taken:
-			h.Severity = schema.Info
-			h.Sentence += fmt.Sprintf(", as it does on the source, where that is %d", c.source.next)
-		case f.rowsOnly():
-			h.Severity = schema.Info
-			h.Sentence += "; a cutover sets the sequence"
-		}
-		found[i] = h
-	}
-	return found, nil
-}
-
-// past sets a sequence behind what the column has, "" where the column's last
-// value is no value of the sequence.
-func past(s standing, l *lookup) string {
-	if l.last == nil || l.last.Cmp(big.NewInt(s.Target.Min)) < 0 || l.last.Cmp(big.NewInt(s.Target.Max)) > 0 || !l.behindColumn() {
-		return ""
-	}
-	return fmt.Sprintf("SELECT pg_catalog.setval(%s, %d)", postgres.Literal(s.Target.Quoted), l.last)
-}
-
-func sequencesByDefault(ctx context.Context, f *facts) ([]Hazard, error) {
-	list, err := f.collisions(ctx, func(s standing) bool { return s.Target.OwnerColumn == "" },
-		func(l *lookup) bool { return l.behindColumn() && !l.taken }, true) // what collides at once is told by sequence-collides
-	if err != nil {
-		return nil, err
-	}
-	found := make([]Hazard, len(list))
-	for i, c := range list {
-		h := Hazard{Object: c.Target.Quoted, Fix: past(c.standing, c.target),
-			Sentence: fmt.Sprintf("its next value is %d, and %s has %d: inserts collide as soon as they get there", c.target.next, c.target.feed.name, c.target.last)}
-		if c.source != nil && c.source.behindColumn() {
-			h.Severity = schema.Info
-			h.Sentence += fmt.Sprintf(", as they do on the source, where that is %d", c.source.last)
-		}
-		found[i] = h
-	}
-	return found, nil
 }
 
 // limits are the values that a column of a kind can hold, nil for a kind without.

@@ -3,6 +3,7 @@ package preflight
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 
@@ -23,6 +24,10 @@ func sequencesExhausted(ctx context.Context, f *facts) ([]Hazard, error) {
 		return nil, err
 	}
 	feeds := map[postgres.Side]map[uint32][]feed{postgres.Source: both[0], postgres.Target: both[1]}
+	bothWrite, err := f.bothWrite(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var found []Hazard
 	for _, q := range f.pair.Sequences {
 		for _, side := range []postgres.Side{postgres.Source, postgres.Target} {
@@ -30,7 +35,7 @@ func sequencesExhausted(ctx context.Context, f *facts) ([]Hazard, error) {
 			if s == nil || side == postgres.Target && notPhysical(f) != "" {
 				continue
 			}
-			state, known := f.furthest(q, side)
+			state, known := f.furthest(q, side, bothWrite)
 			if !known {
 				continue
 			}
@@ -44,10 +49,10 @@ func sequencesExhausted(ctx context.Context, f *facts) ([]Hazard, error) {
 }
 
 // furthest is the state from which a side's sequence goes on: a target goes on
-// from its source's, which a cutover sets it to.
-func (f *facts) furthest(q *pairing.Sequence, side postgres.Side) (postgres.SequenceState, bool) {
+// from its source's, which a cutover sets it to, unless both hand out values.
+func (f *facts) furthest(q *pairing.Sequence, side postgres.Side, bothWrite bool) (postgres.SequenceState, bool) {
 	state, known := f.states[side][q.On(side).OID]
-	if side == postgres.Target && q.Source != nil && (q.Source.Increment < 0) == (q.Target.Increment < 0) {
+	if side == postgres.Target && q.Source != nil && !bothWrite && (q.Source.Increment < 0) == (q.Target.Increment < 0) {
 		source, ok := f.states[postgres.Source][q.Source.OID]
 		if ok && (!known || pairing.CompareNext(state, source, q.Source.Increment) < 0) {
 			return source, true
@@ -60,107 +65,109 @@ func (f *facts) furthest(q *pairing.Sequence, side postgres.Side) (postgres.Sequ
 // left. One that cycles has always some, but its columns may not hold them.
 func judgeLeft(s *postgres.Sequence, state postgres.SequenceState, feeds []feed) (Hazard, bool) {
 	least, most := big.NewInt(s.Min), big.NewInt(s.Max)
-	share := 1.0
-	if !s.Cycle {
-		share = left(state, s, least, most)
-	}
-	h := Hazard{Object: s.Quoted}
+	share, values := 1.0, new(big.Int)
+	var fixes []string
 	what := "it"
-	if s.Type != "bigint" {
-		h.Fix = fmt.Sprintf("ALTER SEQUENCE %s AS bigint", postgres.Ident(s.Schema, s.Name))
+	if !s.Cycle {
+		share, values = left(state, s, least, most)
+	}
+	if share < scarce {
+		fixes = widen(s)
 	}
 	for _, of := range feeds {
 		low, high := of.limits()
 		if low == nil || s.Cycle && low.Cmp(least) <= 0 && high.Cmp(most) >= 0 {
 			continue
 		}
-		if low.Cmp(least) < 0 {
+		if s.Increment > 0 && low.Cmp(least) < 0 {
 			low = least
-		}
-		if high.Cmp(most) > 0 {
+		} else if s.Increment < 0 && high.Cmp(most) > 0 {
 			high = most
 		}
-		if n := left(state, s, low, high); n < share {
-			share, what = n, fmt.Sprintf("%s, an %s column,", of.name, of.kind)
-			h.Fix = fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE bigint", postgres.Ident(of.schema, of.table), postgres.Ident(of.column))
+		n, some := left(state, s, low, high)
+		if n < scarce {
+			fixes = append(fixes, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE bigint", postgres.Ident(of.schema, of.table), postgres.Ident(of.column)))
+		}
+		if n < share {
+			share, values, what = n, some, fmt.Sprintf("%s, an %s column,", of.name, of.kind)
 		}
 	}
+	h := Hazard{Object: s.Quoted, Fix: strings.Join(fixes, "; ")}
 	switch {
 	case share >= scarce:
 		return Hazard{}, false
 	case share <= 0:
 		h.Severity, h.Sentence = schema.Block, what+" has no value left: inserts that take one fail"
 	case share < spent:
-		h.Severity, h.Sentence = schema.Block, fmt.Sprintf("%s has %.2g %% of its values left: inserts fail when they are gone", what, share*100)
+		h.Severity, h.Sentence = schema.Block, fmt.Sprintf("%s has %d values left: inserts fail when they are gone", what, values)
 	default:
 		h.Sentence = fmt.Sprintf("%s has %.0f %% of its values left: inserts fail when they are gone", what, share*100)
 	}
 	return h, true
 }
 
+// widen gives a sequence all values there are, nil for one that has them.
+func widen(s *postgres.Sequence) []string {
+	bound := "NO MAXVALUE"
+	if s.Increment < 0 {
+		bound = "NO MINVALUE"
+	}
+	if s.Increment < 0 && s.Min == math.MinInt64 || s.Increment > 0 && s.Max == math.MaxInt64 {
+		return nil
+	}
+	return []string{fmt.Sprintf("ALTER SEQUENCE %s AS bigint %s", postgres.Ident(s.Schema, s.Name), bound)}
+}
+
 // left is the share, of the values from low to high, that a sequence has not
-// given yet.
-func left(state postgres.SequenceState, s *postgres.Sequence, low, high *big.Int) float64 {
+// passed yet, and how many it can give of them.
+func left(state postgres.SequenceState, s *postgres.Sequence, low, high *big.Int) (share float64, values *big.Int) {
 	rest, next := new(big.Int), pairing.Upcoming(state, s.Increment)
 	if s.Increment < 0 {
 		rest.Sub(next, low)
 	} else {
 		rest.Sub(high, next)
 	}
-	rest.Add(rest, big.NewInt(1))
 	all := new(big.Int).Sub(high, low)
 	all.Add(all, big.NewInt(1))
-	if rest.Sign() <= 0 || all.Sign() <= 0 {
-		return 0
+	if rest.Sign() < 0 || all.Sign() <= 0 {
+		return 0, new(big.Int)
 	}
-	share, _ := new(big.Rat).SetFrac(rest, all).Float64()
-	return share
+	values = new(big.Int).Quo(rest, new(big.Int).Abs(big.NewInt(s.Increment)))
+	values.Add(values, big.NewInt(1))
+	share, _ = new(big.Rat).SetFrac(rest.Add(rest, big.NewInt(1)), all).Float64()
+	return share, values
 }
 
-func sequencesInterleaved(_ context.Context, f *facts) ([]Hazard, error) {
+// A way back that is disabled was made ready for a rollback: the target writes
+// for itself only once that is enabled.
+func sequencesInterleaved(ctx context.Context, f *facts) ([]Hazard, error) {
+	severity, when := schema.Block, ""
+	if open, err := f.wayBackOpen(ctx); err != nil {
+		return nil, err
+	} else if !open {
+		severity, when = schema.Warn, "once the way back is enabled while both sides are written: "
+	}
 	var found []Hazard
-	for _, s := range f.standings() {
+	for _, s := range f.stood() {
 		if meet(s) {
-			found = append(found, Hazard{Object: s.Name, Sentence: fmt.Sprintf(
+			found = append(found, Hazard{Object: s.Name, Severity: severity, Sentence: when + fmt.Sprintf(
 				"both sides write, and both hand out the same values (%s on the source, %s on the target): rows collide; give both an increment of 2 and starts that differ by one, or let only one side write",
-				steps(s.source, s.Source), steps(s.target, s.Target))})
+				stepped(s.source, s.Source), stepped(s.target, s.Target))})
 		}
 	}
 	return found, nil
 }
 
-func steps(state postgres.SequenceState, s *postgres.Sequence) string {
+func stepped(state postgres.SequenceState, s *postgres.Sequence) string {
 	return fmt.Sprintf("%d and then every %d", pairing.Upcoming(state, s.Increment), s.Increment)
-}
-
-// meet tells whether two sequences come to give the same value: their ranges
-// overlap, and their steps fall into one residue class.
-func meet(s standing) bool {
-	a, b := s.upcoming()
-	lowS, highS := coming(s.source, s.Source)
-	lowT, highT := coming(s.target, s.Target)
-	if lowS.Cmp(highT) > 0 || lowT.Cmp(highS) > 0 {
-		return false
-	}
-	step := new(big.Int).GCD(nil, nil, new(big.Int).Abs(big.NewInt(s.Source.Increment)), new(big.Int).Abs(big.NewInt(s.Target.Increment)))
-	return new(big.Int).Mod(new(big.Int).Sub(a, b), step).Sign() == 0
-}
-
-// coming is the range of what a sequence will still give.
-func coming(state postgres.SequenceState, s *postgres.Sequence) (low, high *big.Int) {
-	low, high = big.NewInt(s.Min), big.NewInt(s.Max)
-	switch next := pairing.Upcoming(state, s.Increment); {
-	case s.Cycle:
-	case s.Increment < 0:
-		high = next
-	default:
-		low = next
-	}
-	return low, high
 }
 
 func sequenceDefinitions(ctx context.Context, f *facts) ([]Hazard, error) {
 	caches, err := postgres.Both(ctx, f.source, f.target, readCaches)
+	if err != nil {
+		return nil, err
+	}
+	bothWrite, err := f.bothWrite(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +176,7 @@ func sequenceDefinitions(ctx context.Context, f *facts) ([]Hazard, error) {
 		if q.Source == nil || q.Target == nil {
 			continue
 		}
-		if h, differs := f.judgeDefinition(q, caches[0][q.Source.OID], caches[1][q.Target.OID]); differs {
+		if h, differs := f.judgeDefinition(q, caches[0][q.Source.OID], caches[1][q.Target.OID], bothWrite); differs {
 			found = append(found, h)
 		}
 	}
@@ -189,7 +196,7 @@ func readCaches(ctx context.Context, db *postgres.DB) (map[uint32]int64, error) 
 	return caches, err
 }
 
-func (f *facts) judgeDefinition(q *pairing.Sequence, cacheS, cacheT int64) (Hazard, bool) {
+func (f *facts) judgeDefinition(q *pairing.Sequence, cacheS, cacheT int64, bothWrite bool) (Hazard, bool) {
 	s, t := q.Source, q.Target
 	h := Hazard{Object: t.Quoted, Severity: schema.Info}
 	var differences []string
@@ -215,6 +222,10 @@ func (f *facts) judgeDefinition(q *pairing.Sequence, cacheS, cacheT int64) (Haza
 	consequence := "the target hands out other values than the source would"
 	source, known := f.states[postgres.Source][s.OID]
 	_, given := pairing.NextValue(source, t)
+	if bothWrite { // sequences-interleave tells whether they meet
+		h.Severity, h.Sentence = schema.Info, strings.Join(differences, ", ")+": both sides write, and each hands out values of its own"
+		return h, true
+	}
 	switch {
 	case (s.Increment < 0) != (t.Increment < 0):
 		h.Severity, consequence = schema.Block, "the target runs the other way, into values that are there"

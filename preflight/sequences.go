@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/pgparity/pgparity/fence"
@@ -79,6 +80,15 @@ func (f *facts) rowsOnly() bool {
 	return f.carries(fence.KindLogical) || f.carries(fence.KindPglogical) || f.carries(fence.KindBucardo) || f.carries(fence.KindHeartbeat)
 }
 
+// bothWrite tells whether both sides hand out values: changes go both ways, and
+// the way back is no rollback's that waits to be enabled.
+func (f *facts) bothWrite(ctx context.Context) (bool, error) {
+	if !f.bothWays() {
+		return false, nil
+	}
+	return f.wayBackOpen(ctx)
+}
+
 // standing is a sequence of which both sides' states are known.
 type standing struct {
 	*pairing.Sequence
@@ -88,9 +98,14 @@ type standing struct {
 // standings are the sequences whose states can be compared: both sides have
 // them, the role may read them, and they run in one direction.
 func (f *facts) standings() []standing {
+	return slices.DeleteFunc(f.stood(), func(s standing) bool { return (s.Source.Increment < 0) != (s.Target.Increment < 0) })
+}
+
+// stood are those of any direction.
+func (f *facts) stood() []standing {
 	var list []standing
 	for _, q := range f.pair.Sequences {
-		if q.Source == nil || q.Target == nil || (q.Source.Increment < 0) != (q.Target.Increment < 0) {
+		if q.Source == nil || q.Target == nil {
 			continue
 		}
 		source, okS := f.states[postgres.Source][q.Source.OID]
@@ -103,20 +118,41 @@ func (f *facts) standings() []standing {
 }
 
 // order is negative where the target is behind its source, positive where it is
-// ahead.
-func (s standing) order() int { return pairing.CompareNext(s.target, s.source, s.Source.Increment) }
+// ahead: by what each gives next, by its own increment.
+func (s standing) order() int {
+	source, target := s.upcoming()
+	if s.Source.Increment < 0 {
+		return source.Cmp(target)
+	}
+	return target.Cmp(source)
+}
 
 // upcoming is what each side gives next, whether it has such a value or not.
 func (s standing) upcoming() (source, target *big.Int) {
 	return pairing.Upcoming(s.source, s.Source.Increment), pairing.Upcoming(s.target, s.Target.Increment)
 }
 
-// setTo makes a sequence of the target stand where the source's does.
+// setTo makes a sequence of the target go on where the source's does, "" where
+// it can't.
 func (s standing) setTo() string {
+	if s.source.LastValue < s.Target.Min || s.source.LastValue > s.Target.Max {
+		return ""
+	}
+	if s.Source.Increment != s.Target.Increment {
+		next, given := pairing.NextValue(s.source, s.Source)
+		if !given || next < s.Target.Min || next > s.Target.Max {
+			return ""
+		}
+		return fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, false)", postgres.Literal(s.Target.Quoted), next)
+	}
 	return fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", postgres.Literal(s.Target.Quoted), s.source.LastValue, s.source.IsCalled)
 }
 
-func sequencesBehind(_ context.Context, f *facts) ([]Hazard, error) {
+func sequencesBehind(ctx context.Context, f *facts) ([]Hazard, error) {
+	bothWrite, err := f.bothWrite(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var found []Hazard
 	for _, s := range f.standings() {
 		if s.order() >= 0 {
@@ -125,7 +161,10 @@ func sequencesBehind(_ context.Context, f *facts) ([]Hazard, error) {
 		source, target := s.upcoming()
 		h := Hazard{Object: s.Target.Quoted, Fix: s.setTo(),
 			Sentence: fmt.Sprintf("its next value is %d, the source's is %d: the next insert collides with rows that are there", target, source)}
-		if f.rowsOnly() {
+		switch {
+		case bothWrite: // sequences-interleave tells whether they meet
+			h.Severity, h.Fix, h.Sentence = schema.Info, "", fmt.Sprintf("its next value is %d, the source's is %d: each side hands out values of its own", target, source)
+		case f.rowsOnly():
 			h.Severity, h.Sentence = schema.Info, fmt.Sprintf("its next value is %d, the source's is %d: rows are replicated and sequences are not, so a cutover sets it", target, source)
 		}
 		found = append(found, h)
@@ -133,7 +172,11 @@ func sequencesBehind(_ context.Context, f *facts) ([]Hazard, error) {
 	return found, nil
 }
 
-func sequencesAhead(_ context.Context, f *facts) ([]Hazard, error) {
+func sequencesAhead(ctx context.Context, f *facts) ([]Hazard, error) {
+	inUse, err := f.inUse(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var found []Hazard
 	for _, s := range f.standings() {
 		if s.order() <= 0 {
@@ -144,6 +187,9 @@ func sequencesAhead(_ context.Context, f *facts) ([]Hazard, error) {
 		values.Quo(values.Abs(values), new(big.Int).Abs(big.NewInt(s.Source.Increment)))
 		h := Hazard{Object: s.Target.Quoted, Fix: s.setTo(),
 			Sentence: fmt.Sprintf("its next value is %d, the source's is %d: %d values are never handed out", target, source, values)}
+		if inUse[s.Target.OID] {
+			h.Fix = "" // set back it would give what a column has
+		}
 		switch {
 		case f.bothWays():
 			h.Fix, h.Sentence = "", fmt.Sprintf("its next value is %d, the source's is %d: the target has handed out values of its own", target, source)
@@ -154,6 +200,38 @@ func sequencesAhead(_ context.Context, f *facts) ([]Hazard, error) {
 		found = append(found, h)
 	}
 	return found, nil
+}
+
+// inUse are the target's sequences that are ahead, and feed columns that have, or
+// for all that is known may have, values at or past the source's next one.
+func (f *facts) inUse(ctx context.Context) (map[uint32]bool, error) {
+	feeds, err := f.readFeeds(ctx, postgres.Target)
+	if err != nil {
+		return nil, err
+	}
+	list, err := f.lookups(ctx, postgres.Target, func(s standing, _ feed) (int64, bool) {
+		if s.order() <= 0 {
+			return 0, false
+		}
+		return pairing.NextValue(s.source, s.Source)
+	})
+	if err == nil {
+		err = f.lookUp(ctx, postgres.Target, list, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	free := map[uint32]int{} // columns that were looked at and have none
+	for _, l := range list {
+		if !l.behindColumn() {
+			free[l.sequence]++
+		}
+	}
+	used := map[uint32]bool{}
+	for _, s := range f.standings() {
+		used[s.Target.OID] = s.order() > 0 && free[s.Target.OID] < len(feeds[s.Target.OID])
+	}
+	return used, nil
 }
 
 func missingSequences(_ context.Context, f *facts) ([]Hazard, error) {
@@ -184,6 +262,9 @@ func missingSequences(_ context.Context, f *facts) ([]Hazard, error) {
 			continue // the table is what is missing, and said to be
 		case other != nil:
 			h.Sentence = fmt.Sprintf("the target's column has %s in its place: what sets sequences by name passes it by, and the next insert collides with rows that are there", other.Quoted)
+			if !f.rowsOnly() && f.level(q.Source, other) {
+				h.Severity, h.Sentence = schema.Warn, fmt.Sprintf("the target's column has %s in its place, which is as far: what sets sequences by name passes it by", other.Quoted)
+			}
 			if other.Schema == q.Source.Schema {
 				h.Fix = fmt.Sprintf("ALTER SEQUENCE %s RENAME TO %s", postgres.Ident(other.Schema, other.Name), postgres.Ident(q.Source.Name))
 			}
@@ -195,6 +276,15 @@ func missingSequences(_ context.Context, f *facts) ([]Hazard, error) {
 		found = append(found, h)
 	}
 	return found, nil
+}
+
+// level tells whether a sequence of the target under another name is as far as
+// the source's.
+func (f *facts) level(source, target *postgres.Sequence) bool {
+	at, okS := f.states[postgres.Source][source.OID]
+	to, okT := f.states[postgres.Target][target.OID]
+	s := standing{&pairing.Sequence{Source: source, Target: target}, at, to}
+	return okS && okT && (source.Increment < 0) == (target.Increment < 0) && s.order() >= 0
 }
 
 // paired finds a paired table by its name, nil where there is none.

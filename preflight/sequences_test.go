@@ -1,6 +1,8 @@
 package preflight
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -82,7 +84,7 @@ func init() {
 				`CREATE TABLE narrow (id int PRIMARY KEY); CREATE SEQUENCE "Narrow ""id""" OWNED BY narrow.id; CREATE SEQUENCE round MAXVALUE 2147483640 CYCLE; CREATE TABLE rounds (id int DEFAULT nextval('round'))`},
 			source: []string{`SELECT setval('small', 30000), setval('down', -32768), setval('turns', 32767), setval('wide', 3000000000), setval('half', 16000)`,
 				`SELECT setval('"Narrow ""id"""', 2147480000), setval('round', 2147483640)`},
-			want: []string{"source public.small", "target public.small", "source public.down", "target public.down", `source public."Narrow ""id"""`, `target public."Narrow ""id"""`},
+			want: []string{"source public.small", "target public.small", "source public.down", "target public.down", `source public."Narrow ""id"""`, `target public."Narrow ""id"""`}, mends: true,
 		},
 		life{
 			id: "sequences-interleave", replicated: true,
@@ -129,7 +131,7 @@ func TestSequencesWhileRowsAreReplicated(t *testing.T) {
 	w.target.exec(t, "INSERT INTO level VALUES (1)")
 	wantSeverity(t, w.look(t, "sequence-behind", defaults()), "public.behind_id_seq", schema.Info)
 	collides := w.look(t, "sequence-collides", defaults())
-	wantSeverity(t, collides, "public.level_id_seq", schema.Info)
+	wantSeverity(t, collides, "public.level_id_seq", schema.Block) // the source has no such row, and a cutover leaves the sequence where it is
 	wantSeverity(t, collides, "public.alike_id_seq", schema.Info)
 	wantSeverity(t, collides, "public.behind_id_seq", "") // that it is behind says it
 	if h := collides[slices.IndexFunc(collides, func(h Hazard) bool { return h.Object == "public.alike_id_seq" })]; !strings.Contains(h.Sentence, "as it does on the source") {
@@ -170,6 +172,7 @@ func TestSequenceSeverities(t *testing.T) {
 // TestSequencesUnreadable: what the role may not read is told with its grant, and
 // the others are judged all the same.
 func TestSequencesUnreadable(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	const role = "sequence_reader"
 	source, target := pgcluster.Shared(t, 13), pgcluster.Shared(t, 15)
@@ -229,12 +232,57 @@ func TestMeet(t *testing.T) {
 		{"ranges apart", seq(1, 1, 1000, false), seq(1, 1001, 2000, false), 5, 1500, false},
 		{"one has passed the other's end", seq(1, 1, 1000, false), seq(1, 1, 100000, false), 5, 1500, false},
 		{"and comes round again", seq(1, 1, 1000, false), seq(1, 1, 100000, true), 5, 1500, true},
+		{"a common value beyond both ends", seq(97, 1, 5000, false), seq(89, 1, 5000, false), 1, 2, false},
+		{"a common value at the end", seq(97, 1, 1000000, false), seq(89, 1, 1000000, false), 1, 2, true},
+		{"odd and even until one comes round", seq(2, 1, 1000, false), seq(2, 1, 1000, true), 5, 500, true},
+		{"odd and even down until one comes round", seq(-2, -1000, -1, true), seq(-2, -1000, -1, false), -8, -401, true},
+		{"the source has none left", seq(1, 1, 1000, false), seq(1, 1, 100000, false), 1000, 500, false},
+		{"the target has none left, downwards", seq(-1, -1000, -1, false), seq(-1, -1000, -1, false), -400, -1000, false},
+		{"towards each other", seq(1, -1000, 1000, false), seq(-1, -1000, 1000, false), 5, 900, true},
+		{"away from each other", seq(1, -1000, 1000, false), seq(-1, -1000, 1000, false), 900, 5, false},
+		{"towards each other, odd and even", seq(2, -1000, 1000, false), seq(-2, -1000, 1000, false), 5, 900, false},
+		{"all there are", seq(1, math.MinInt64, math.MaxInt64, false), seq(-1, math.MinInt64, math.MaxInt64, false), math.MinInt64, math.MaxInt64, true},
+		{"enormous steps", seq(math.MaxInt64, math.MinInt64, math.MaxInt64, true), seq(math.MinInt64, math.MinInt64, math.MaxInt64, false), 0, math.MaxInt64, true}, // -1, as the source comes round
 		{"down", seq(-1, -1000, -1, false), seq(-1, -1000, -1, false), -7, -400, true},
 		{"down, odd and even", seq(-2, -1000, -1, false), seq(-2, -1000, -1, false), -7, -400, false},
 	} {
 		s := standing{&pairing.Sequence{Source: c.source, Target: c.target}, at(c.a), at(c.b)}
 		if got := meet(s); got != c.want {
 			t.Errorf("%s: got %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
+// TestMeetAgainstCounting: of small sequences all values are counted out.
+func TestMeetAgainstCounting(t *testing.T) {
+	values := func(s *postgres.Sequence, at int64) map[int64]bool {
+		given := map[int64]bool{}
+		for state := (postgres.SequenceState{LastValue: at, IsCalled: true}); ; {
+			next, ok := pairing.NextValue(state, s)
+			if !ok || given[next] {
+				return given
+			}
+			given[next], state.LastValue = true, next
+		}
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	seq := func() (*postgres.Sequence, int64) {
+		s := &postgres.Sequence{Increment: r.Int64N(9) + 1, Min: r.Int64N(40) - 20, Cycle: r.IntN(4) == 0}
+		if s.Max = s.Min + 1 + r.Int64N(40); r.IntN(3) == 0 {
+			s.Increment = -s.Increment
+		}
+		return s, s.Min + r.Int64N(s.Max-s.Min+1)
+	}
+	for range 20_000 {
+		source, a := seq()
+		target, b := seq()
+		given, want := values(target, b), false
+		for v := range values(source, a) {
+			want = want || given[v]
+		}
+		s := standing{&pairing.Sequence{Source: source, Target: target}, postgres.SequenceState{LastValue: a, IsCalled: true}, postgres.SequenceState{LastValue: b, IsCalled: true}}
+		if got := meet(s); got != want {
+			t.Fatalf("%+v at %d and %+v at %d: got %t, want %t", source, a, target, b, got, want)
 		}
 	}
 }

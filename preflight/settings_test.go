@@ -37,6 +37,7 @@ func init() {
 // TestDefaultsDiffer: what the versions chose otherwise by themselves is no
 // hazard, on no pair of them.
 func TestDefaultsDiffer(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	for _, majors := range [][2]int{{10, 18}, {13, 15}, {18, 10}} {
 		w := newWorld(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]))
@@ -64,6 +65,7 @@ func TestSettingsOfTheFence(t *testing.T) {
 // TestLibraries: those that only the source loads; an extension that cannot work
 // without blocks. Who may not see them says so.
 func TestLibraries(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	loads := pgcluster.SharedWith(t, "loads 15", pgcluster.Options{Major: 15, Settings: map[string]string{
 		"shared_preload_libraries": `pg_stat_statements, "$libdir/pg_trgm"`, "session_preload_libraries": "auto_explain", "max_connections": "150"}})

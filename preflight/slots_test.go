@@ -60,6 +60,7 @@ func (w *world) segments(t *testing.T, n int) {
 }
 
 func TestSlots(t *testing.T) {
+	slow(t)
 	for _, majors := range [][2]int{{10, 18}, {15, 18}, {18, 15}} {
 		t.Run(strconv.Itoa(majors[0]), func(t *testing.T) {
 			w := newWorld(t, quiet(t, majors[0]), quiet(t, majors[1]), orders)
@@ -184,6 +185,7 @@ func follow(t *testing.T, w *world) *pgconn.PgConn {
 
 // TestSpill: a transaction that is larger than decoding may keep in memory.
 func TestSpill(t *testing.T) {
+	slow(t)
 	w := newWorld(t, quiet(t, 15), quiet(t, 18), orders)
 	name := w.replicate(t, " WITH (streaming = off)") // of 18 on it streams, instead
 	w.found(t, "decoding-spill")
@@ -202,6 +204,7 @@ func init() {
 }
 
 func TestCapacity(t *testing.T) {
+	slow(t)
 	for _, majors := range [][2]int{{10, 18}, {18, 15}} {
 		t.Run(strconv.Itoa(majors[0]), func(t *testing.T) {
 			w := newWorld(t, quiet(t, majors[0]), quiet(t, majors[1]), orders)

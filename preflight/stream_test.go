@@ -227,6 +227,7 @@ func TestHealthUnseen(t *testing.T) {
 
 // TestTroublesSinceFound: what happens to a stream after it was found.
 func TestTroublesSinceFound(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), orders)
 	name := w.replicate(t, "")

@@ -26,6 +26,11 @@ var subscriptionDetectors = []Detector{
 		About: "subscriptions that write into the source from elsewhere", Find: sourceSubscribes,
 	},
 	{
+		ID: "target-subscribes", Severity: schema.Block, Side: postgres.Target, When: notPhysical,
+		About: "subscriptions of the target that do not follow the source", Find: targetSubscribes,
+	},
+	cascadeOrigin,
+	{
 		ID: "loop-back", Severity: schema.Block, When: onlyPublished,
 		About: "changes that are sent back to where they came from", Find: loopBack,
 	},
@@ -125,7 +130,7 @@ const subscribedSQL = `SELECT s.subname, pg_catalog.quote_ident(s.subname), s.su
   {{pg_subscription.subbinary ? s.subbinary : false}}, {{pg_subscription.subtwophasestate ? s.subtwophasestate : 'd'}} = 'p',
   {{pg_subscription.subdisableonerr ? s.subdisableonerr : false}}, {{pg_subscription.subrunasowner ? s.subrunasowner : false}},
   {{pg_subscription.subpasswordrequired ? NOT s.subpasswordrequired : false}} AND NOT r.rolsuper,
-  {{pg_subscription.suborigin ? s.suborigin : 'any'}}
+  {{pg_subscription.suborigin ? s.suborigin : 'any'}}, {{pg_subscription.subskiplsn ? nullif(s.subskiplsn, '0/0')::pg_catalog.text : NULL::pg_catalog.text}}
 FROM pg_catalog.pg_subscription s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.subowner
 WHERE s.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 ORDER BY s.subname`
@@ -135,11 +140,12 @@ type subscribed struct {
 	name, quoted                                                  string
 	enabled, binary, pending, disables, asOwner, passwordOptional bool
 	origin                                                        string // any or none
+	skips                                                         string // where the transaction ends that is to be left out, "" for none
 }
 
 func (f *facts) readSubscribed(ctx context.Context, db *postgres.DB) ([]subscribed, error) {
 	return readRows(ctx, f, db, subscribedSQL, nil, func(r postgres.Row) (subscribed, error) {
-		return subscribed{r.Text(0), r.Text(1), r.Bool(2), r.Bool(3), r.Bool(4), r.Bool(5), r.Bool(6), r.Bool(7), r.Text(8)}, nil
+		return subscribed{r.Text(0), r.Text(1), r.Bool(2), r.Bool(3), r.Bool(4), r.Bool(5), r.Bool(6), r.Bool(7), r.Text(8), r.Text(9)}, nil
 	})
 }
 
@@ -162,6 +168,7 @@ func subscriptionOptions(ctx context.Context, f *facts) ([]Hazard, error) {
 		add(s.binary && f.binaryDiffers(), schema.Warn, "it takes values in binary form, which the two servers' types need not have in common: one that differs stops it", set("binary = false"))
 		add(s.pending, schema.Warn, "two_phase waits until all tables are copied: until then prepared transactions arrive only when they are committed", "")
 		add(s.disables, schema.Warn, "the first error switches it off (disable_on_error), and nothing arrives from then on", set("disable_on_error = false"))
+		add(s.skips != "", schema.Warn, "it leaves out the next transaction if that ends at "+s.skips+" (SKIP): what that changed never arrives", "ALTER SUBSCRIPTION "+s.quoted+" SKIP (lsn = NONE)")
 		add(s.asOwner, schema.Info, "it applies as its owner (run_as_owner): code of triggers on the target runs with that role's rights", set("run_as_owner = false"))
 		add(s.passwordOptional, schema.Info, "its owner is no superuser and needs no password (password_required = false): that role cannot alter it any more", "")
 	}

@@ -66,6 +66,18 @@ func loopBack(ctx context.Context, f *facts) ([]Hazard, error) {
 	return found, nil
 }
 
+// wayBackOpen tells whether something carries the target's changes to the source
+// now: of subscriptions of the native kind one that is enabled.
+func (f *facts) wayBackOpen(ctx context.Context) (bool, error) {
+	list, err := f.readSubscribed(ctx, f.live(postgres.Source))
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(f.detection.Reverse, func(r fence.Found) bool {
+		return r.Kind != fence.KindLogical || !slices.ContainsFunc(list, func(s subscribed) bool { return s.name == r.Name && !s.enabled })
+	}), nil
+}
+
 // filtersOrigin tells whether a server can leave out, or be asked to, what it got
 // by replication itself.
 func (f *facts) filtersOrigin(db *postgres.DB) bool {

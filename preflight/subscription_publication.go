@@ -85,7 +85,9 @@ func publicationFiltered(ctx context.Context, f *facts) ([]Hazard, error) {
 			fixes = append(fixes, fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE ONLY %s; ALTER PUBLICATION %[1]s ADD TABLE ONLY %[2]s", c.publications[i].quoted, s.name))
 		}
 		if len(says) > 0 {
-			found = append(found, Hazard{Object: p.name, Sentence: fewOf(says, "; ") + ": the target has not all of its data, and what was left out has to be copied", Fix: strings.Join(fixes, "; ")})
+			found = append(found, Hazard{Object: p.name, Sentence: fewOf(says, "; ") + ": the target has not all of its data, and what was left out has to be copied",
+				// In one transaction: what is written in between would never be sent.
+				Fix: "BEGIN; " + strings.Join(fixes, "; ") + "; COMMIT"})
 		}
 	}
 	return found, nil

@@ -114,6 +114,7 @@ func init() {
 
 // TestDirectionsApart: two directions with tables of their own send nothing back.
 func TestDirectionsApart(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	c := pgcluster.Shared(t, 15)
 	w := newWorld(t, c, c, `CREATE TABLE forth (id int PRIMARY KEY); CREATE TABLE back (id int PRIMARY KEY)`)

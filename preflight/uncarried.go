@@ -68,7 +68,8 @@ GROUP BY s.srvname`,
 		ID: "event-triggers", Severity: schema.Warn, Side: postgres.Target, When: notPhysical,
 		About: "event triggers that fire on the target",
 		SQL: `SELECT 'event trigger ' || pg_catalog.quote_ident(t.evtname), 'it fires on ' || t.evtevent
-  || CASE t.evtenabled WHEN 'R' THEN ' in sessions of the replication alone'
+  || CASE WHEN t.evtenabled = 'R' THEN ' in sessions of the replication alone'
+     WHEN t.evtevent = 'login' THEN ': each session that a switch opens on the target runs it, and is refused where it fails'
      ELSE ': what a switch creates, alters and grants on the target runs it, and fails where it does' END,
   'ALTER EVENT TRIGGER ' || pg_catalog.quote_ident(t.evtname) || ' DISABLE'
 FROM pg_catalog.pg_event_trigger t
@@ -134,11 +135,11 @@ func (f *facts) rows(ctx context.Context, side postgres.Side, id, sql string, be
 }
 
 // largeObjects compares which there are: their contents the role may mostly not
-// read.
+// read. Sets are told apart by sums of the OIDs and of hashes of them.
 func largeObjects(ctx context.Context, f *facts) ([]Hazard, error) {
 	type held struct{ count, sum string }
 	both, err := postgres.Both(ctx, f.source, f.target, func(ctx context.Context, db *postgres.DB) (h held, err error) {
-		err = f.rows(ctx, db.Side(), "large-objects", `SELECT count(*), coalesce(sum(m.oid::pg_catalog.int8), 0) FROM pg_catalog.pg_largeobject_metadata m`,
+		err = f.rows(ctx, db.Side(), "large-objects", `SELECT count(*), coalesce(sum(m.oid::pg_catalog.int8), 0) || ' ' || coalesce(sum(pg_catalog.hashoid(m.oid)), 0) FROM pg_catalog.pg_largeobject_metadata m`,
 			func() {}, func(r postgres.Row) { h = held{r.Text(0), r.Text(1)} })
 		return h, err
 	})
@@ -153,19 +154,50 @@ func largeObjects(ctx context.Context, f *facts) ([]Hazard, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := Hazard{Sentence: fmt.Sprintf("the source has %s large objects, the target %s", both[0].count, both[1].count)}
-	switch {
-	case !f.rowsOnly():
-		h.Severity, h.Sentence = schema.Warn, h.Sentence+": a dump takes them along with --large-objects"
-	case same:
-		h.Severity, h.Sentence = schema.Warn, h.Sentence+", the same ones, and their contents are not replicated: what changes on the source stays old on the target"
-	default:
-		h.Sentence += ": they are not replicated, so those that are missing there are lost"
+	h := Hazard{Severity: schema.Warn, Sentence: fmt.Sprintf("the source has %s large objects, the target %s", both[0].count, both[1].count)}
+	if !same {
+		missing, err := f.missingObjects(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case missing == 0:
+			h.Sentence += ", which has all of the source's and others"
+		case f.rowsOnly():
+			h.Severity = schema.Block
+			h.Sentence += fmt.Sprintf(", which lacks %d of the source's: they are not replicated, and lost with the switch", missing)
+		default:
+			h.Sentence += fmt.Sprintf(", which lacks %d of the source's: a dump takes them along with -b, and nothing else does", missing)
+		}
+	}
+	if h.Severity == schema.Warn && f.rowsOnly() {
+		h.Sentence += ": their contents are not replicated, and what changes on the source stays old on the target"
 	}
 	if len(columns) > 0 {
 		h.Sentence += "; columns that may refer to them: " + some(columns)
 	}
 	return []Hazard{h}, nil
+}
+
+// missingObjects counts the source's large objects that the target lacks.
+func (f *facts) missingObjects(ctx context.Context) (missing int, err error) {
+	both, err := postgres.Both(ctx, f.source, f.target, func(ctx context.Context, db *postgres.DB) (oids []uint32, err error) {
+		err = f.rows(ctx, db.Side(), "large-objects", `SELECT m.oid::pg_catalog.int8 FROM pg_catalog.pg_largeobject_metadata m ORDER BY m.oid`,
+			func() { oids = nil }, func(r postgres.Row) { oids = append(oids, uint32(r.Int(0))) })
+		return oids, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	source, target := both[0], both[1]
+	for _, oid := range source {
+		for len(target) > 0 && target[0] < oid {
+			target = target[1:]
+		}
+		if len(target) == 0 || target[0] != oid {
+			missing++
+		}
+	}
+	return missing, nil
 }
 
 // referring are the source's columns that may hold the OIDs of large objects.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pgparity/pgparity/internal/pgcluster"
 	"github.com/pgparity/pgparity/schema"
 )
@@ -16,7 +18,7 @@ func init() {
 			id: "large-objects", replicated: true,
 			both:   []string{`CREATE EXTENSION lo; CREATE TABLE t (id int PRIMARY KEY, "the ""file""" lo, n oid, m int)`},
 			source: []string{`SELECT lo_create(70001), lo_create(70002)`},
-			want:   []string{"source"}, says: `the source has 2 large objects, the target 0: they are not replicated, so those that are missing there are lost; columns that may refer to them: public.t."the ""file""", public.t.n`,
+			want:   []string{"source"}, says: `the source has 2 large objects, the target 0, which lacks 2 of the source's: they are not replicated, and lost with the switch; columns that may refer to them: public.t."the ""file""", public.t.n`,
 		},
 		life{
 			id:     "matview-unpopulated",
@@ -205,5 +207,49 @@ func TestGeneratedAndPublished(t *testing.T) {
 	found := w.look(t, "generated-columns", defaults())
 	if len(found) != 1 || found[0].Object != "public.both_.twice" || found[0].Severity != schema.Block {
 		t.Errorf("got %+v", found)
+	}
+}
+
+// TestLargeObjectsByTheirNames: as many, with one sum even, are not the same; and
+// more of them lack none.
+func TestLargeObjectsByTheirNames(t *testing.T) {
+	for _, majors := range [][2]int{{10, 18}, {15, 13}} {
+		t.Run(fmt.Sprint(majors), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, pgcluster.Shared(t, majors[0]), pgcluster.Shared(t, majors[1]), `CREATE TABLE t (id int PRIMARY KEY)`)
+			w.replicate(t, "")
+			w.source.exec(t, `SELECT lo_create(70001), lo_create(70004)`)
+			w.target.exec(t, `SELECT lo_create(70002), lo_create(70003)`)
+			found := w.look(t, "large-objects", defaults())
+			wantSeverity(t, found, "", schema.Block)
+			if len(found) != 1 || !strings.Contains(found[0].Sentence, "the target 2, which lacks 2 of the source's") {
+				t.Errorf("%+v", found)
+			}
+			w.target.exec(t, `SELECT lo_create(70001), lo_create(70004)`)
+			found = w.look(t, "large-objects", defaults())
+			wantSeverity(t, found, "", schema.Warn)
+			if len(found) != 1 || !strings.Contains(found[0].Sentence, "the target 4, which has all of the source's and others") {
+				t.Errorf("%+v", found)
+			}
+		})
+	}
+}
+
+// TestGeneratedOnTheTarget: a value that is sent where it is generated stops the
+// replication; one that is not sent is only left behind.
+func TestGeneratedOnTheTarget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 13))
+	w.source.exec(t, `CREATE TABLE sent (id int PRIMARY KEY, v int); CREATE TABLE listed (id int PRIMARY KEY, v int); CREATE TABLE apart (id int PRIMARY KEY, v int)`,
+		`CREATE PUBLICATION gen FOR TABLE sent, listed (id)`)
+	w.target.exec(t, `CREATE TABLE sent (id int PRIMARY KEY, v int GENERATED ALWAYS AS (id) STORED); CREATE TABLE listed (LIKE sent INCLUDING ALL); CREATE TABLE apart (LIKE sent INCLUDING ALL)`,
+		fmt.Sprintf("CREATE SUBSCRIPTION gen_%d CONNECTION '%s' PUBLICATION gen WITH (copy_data = false)", worlds.Add(1), w.source.url))
+	w.source.exec(t, `INSERT INTO listed VALUES (1, 5)`)
+	until(t, "what is not sent stops nothing", func() bool { return w.target.ask(t, "SELECT count(*) FROM listed") == "1" })
+	w.source.exec(t, `INSERT INTO sent VALUES (1, 5)`, `INSERT INTO listed VALUES (2, 5)`)
+	found := w.look(t, "generated-columns", defaults())
+	want := map[string]schema.Severity{"public.sent.v": schema.Block, "public.listed.v": schema.Warn, "public.apart.v": schema.Warn}
+	if diff := cmp.Diff(want, severities(found)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

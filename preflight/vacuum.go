@@ -36,8 +36,7 @@ FROM (
   SELECT 'slot ' || pg_catalog.quote_ident(s.slot_name::pg_catalog.text), greatest(pg_catalog.age(s.xmin), pg_catalog.age(s.catalog_xmin)), NULL, NULL
   FROM pg_catalog.pg_replication_slots s WHERE pg_catalog.to_jsonb(s) ->> 'wal_status' IS DISTINCT FROM 'lost'
   UNION ALL
-  SELECT 'prepared transaction ' || p.gid, pg_catalog.age(p.transaction), pg_catalog.clock_timestamp() - p.prepared,
-    CASE WHEN p.database = pg_catalog.current_database() THEN 'ROLLBACK PREPARED ' || pg_catalog.quote_literal(p.gid) END
+  SELECT 'prepared transaction ' || p.gid, pg_catalog.age(p.transaction), pg_catalog.clock_timestamp() - p.prepared, NULL
   FROM pg_catalog.pg_prepared_xacts p
 ) h(name, age, since, fix)
 WHERE h.age > $1::pg_catalog.int8 OR h.age IS NOT NULL AND h.since > $2::pg_catalog.interval`,

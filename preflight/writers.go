@@ -26,11 +26,16 @@ func ownWriters(f *facts) string {
 var sessionDetectors = []Detector{
 	ofSessions(Detector{
 		// A role that may write to no table is no writer, nor is a superuser
-		// that only looks.
+		// that only looks. ANALYZE and CREATE INDEX have a transaction number, too:
+		// what changes rows holds its table's lock for that.
 		ID: "target-writers", Severity: schema.Warn, AtWorst: schema.Block, Side: postgres.Target, When: ownWriters,
 		About: "clients that can write to the target",
-		SQL: `WITH {{rel}}, ` + act + `, client AS (
-  SELECT act.usesysid, pg_catalog.quote_ident(act.usename::pg_catalog.text) AS name, r.rolsuper, count(*) AS sessions, count(act.backend_xid) AS writing,
+		SQL: `WITH {{rel}}, ` + act + `, changing AS (
+  SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l JOIN rel ON rel.oid = l.relation
+  WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted AND l.database = (SELECT b.oid FROM pg_catalog.pg_database b WHERE b.datname = pg_catalog.current_database())
+), client AS (
+  SELECT act.usesysid, pg_catalog.quote_ident(act.usename::pg_catalog.text) AS name, r.rolsuper, count(*) AS sessions,
+    count(*) FILTER (WHERE act.backend_xid IS NOT NULL AND act.pid IN (SELECT c.pid FROM changing c)) AS writing,
     coalesce(
       (SELECT pg_catalog.split_part(c.c, '=', 2) FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) c(c)
        WHERE s.setrole IN (act.usesysid, 0) AND s.setdatabase IN (d.oid, 0) AND c.c LIKE 'default\_transaction\_read\_only=%'

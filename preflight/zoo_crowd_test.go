@@ -55,9 +55,7 @@ func crowds(t *testing.T, tables int) *world {
 
 // A preflight of 2000 tables with 10,000 indexes is a matter of seconds.
 func TestCrowdIsQuick(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: makes 4000 tables; run without -short")
-	}
+	slow(t)
 	w := crowds(t, 2000)
 	tables, _ := strconv.Atoi(w.source.ask(t, "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"))
 	indexes, _ := strconv.Atoi(w.source.ask(t, "SELECT count(*) FROM pg_class WHERE relkind IN ('i', 'I') AND relnamespace = 'public'::regnamespace"))
@@ -91,6 +89,7 @@ func TestCrowdIsQuick(t *testing.T) {
 
 // However many tables there are, the same statements are sent.
 func TestStatementsDoNotGrow(t *testing.T) {
+	slow(t)
 	counts := map[int][2]int{}
 	for _, tables := range []int{20, 200} {
 		w := crowds(t, tables)

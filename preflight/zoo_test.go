@@ -120,9 +120,7 @@ func looked(t *testing.T, r *Result) {
 // What a dump brings to a newer version has just the hazards that are known: at
 // rest, and replicated natively.
 func TestZooHazards(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: takes seconds; run without -short")
-	}
+	slow(t)
 	for _, replicated := range []bool{false, true} {
 		name := "zoo_still"
 		if replicated {
@@ -148,9 +146,7 @@ func TestZooHazards(t *testing.T) {
 // Every detector runs on every major version, on a source and on a target, and
 // each of them has looked on one at least.
 func TestZooOnEveryMajor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: a cluster of each major; run without -short")
-	}
+	slow(t)
 	skipped := map[string]string{}
 	looks := map[string]bool{}
 	for major := pgcluster.OldestMajor; major <= pgcluster.NewestMajor; major++ {
@@ -215,9 +211,7 @@ func (w *world) wreck(t *testing.T) {
 // superuser finds it finds as well, or its detector says that it could not look,
 // and ends in what to grant.
 func TestZooWithoutSuperuser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: takes seconds; run without -short")
-	}
+	slow(t)
 	for _, majors := range [][2]int{{10, 13}, {15, 18}} {
 		replicated := majors[0] == 15
 		t.Run(fmt.Sprintf("%d to %d, replicated %v", majors[0], majors[1], replicated), func(t *testing.T) {

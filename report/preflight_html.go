@@ -179,7 +179,7 @@ func htmlWindowOf(rh *preflight.Rehearsal) *htmlWindow {
 		w.Figures = append(w.Figures, f)
 	}
 	for _, t := range rh.Largest {
-		w.Largest = append(w.Largest, htmlBar{ident(t.Name), size(max(t.Bytes, 0)) + ", " + plural(t.Rows, "row", "rows") + " (est.)", percent(t.Share), fmt.Sprintf("%.2f", 100*min(max(t.Share, 0), 1))})
+		w.Largest = append(w.Largest, htmlBar{ident(t.Name), size(max(t.Bytes, 0)) + ", " + estimated(t.Rows, t.Bytes), percent(t.Share), fmt.Sprintf("%.2f", 100*min(max(t.Share, 0), 1))})
 	}
 	return w
 }

@@ -109,7 +109,7 @@ type figureLine struct{ Name, Text string }
 // 0 is all.
 func figures(rh *preflight.Rehearsal, limit int) []figureLine {
 	lines := []figureLine{
-		{"To verify", fmt.Sprintf("%s, %s (est.), %s on the source", plural(int64(rh.Tables), "table", "tables"), plural(rh.Rows, "row", "rows"), size(max(rh.Bytes, 0)))},
+		{"To verify", fmt.Sprintf("%s, %s, %s on the source", plural(int64(rh.Tables), "table", "tables"), estimated(rh.Rows, rh.Bytes), size(max(rh.Bytes, 0)))},
 		{"Rate", hashed(rh.Rate)},
 	}
 	for _, s := range lagLines(rh.Lag) {
@@ -119,7 +119,7 @@ func figures(rh *preflight.Rehearsal, limit int) []figureLine {
 		if limit > 0 && i == limit {
 			break
 		}
-		lines = append(lines, figureLine{"Largest", fmt.Sprintf("%s: %s, %s of all, %s (est.)", ident(t.Name), size(max(t.Bytes, 0)), percent(t.Share), plural(t.Rows, "row", "rows"))})
+		lines = append(lines, figureLine{"Largest", fmt.Sprintf("%s: %s, %s of all, %s", ident(t.Name), size(max(t.Bytes, 0)), percent(t.Share), estimated(t.Rows, t.Bytes))})
 	}
 	for i := range rh.Oldest {
 		lines = append(lines, figureLine{"Oldest", oldestText(&rh.Oldest[i])})
@@ -131,6 +131,15 @@ func figures(rh *preflight.Rehearsal, limit int) []figureLine {
 		lines = append(lines, figureLine{"Dead rows", deadText(&rh.DeadTuples[i])})
 	}
 	return lines
+}
+
+// estimated is how many rows the planner takes so many bytes to be: none where
+// the table was never analyzed.
+func estimated(rows, bytes int64) string {
+	if rows <= 0 && bytes > 0 {
+		return "rows " + notKnown
+	}
+	return plural(rows, "row", "rows") + " (est.)"
 }
 
 func hashed(r *preflight.Rate) string {
@@ -155,6 +164,9 @@ func lagLines(l *preflight.Lag) []string {
 	}
 	if len(of) > 0 {
 		first += " (" + strings.Join(of, ", ") + ")"
+	}
+	if l.WindowMS <= 0 {
+		return []string{first, "how it grows and drains was not watched (--measure)"}
 	}
 	moves := fmt.Sprintf("%s written, %s confirmed, over %s", rateText(l.Inflow), rateText(l.Drained), span(l.WindowMS))
 	if l.Growing {

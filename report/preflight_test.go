@@ -200,6 +200,28 @@ func TestSpan(t *testing.T) {
 	}
 }
 
+// What was not measured is said to be so, and never shown as nought.
+func TestNoFigureIsMadeUp(t *testing.T) {
+	for _, c := range []struct {
+		rh         preflight.Rehearsal
+		want, none string
+	}{
+		{preflight.Rehearsal{Tables: 1, Bytes: 8192, Lag: &preflight.Lag{Bytes: 16384, WindowMS: 3000}}, "rows not known", "0 rows"},
+		{preflight.Rehearsal{Tables: 1}, "0 rows (est.)", "rows not known"},
+		{preflight.Rehearsal{Largest: []preflight.TableSize{{Name: "public.a", Bytes: 8192}}}, "public.a: 8.0 KiB, 0 % of all, rows not known", "0 rows (est.) of"},
+		{preflight.Rehearsal{Lag: &preflight.Lag{DrainMS: new(int64), CatchUp: new(int64)}}, "was not watched (--measure)", "0 B/s"},
+		{preflight.Rehearsal{Lag: &preflight.Lag{WindowMS: 3000, DrainMS: new(int64), CatchUp: new(int64)}}, "0 B/s written", "not watched"},
+	} {
+		var text string
+		for _, f := range figures(&c.rh, 0) {
+			text += f.Name + " " + f.Text + "\n"
+		}
+		if !strings.Contains(text, c.want) || strings.Contains(text, c.none) {
+			t.Errorf("not %q, or %q, in\n%s", c.want, c.none, text)
+		}
+	}
+}
+
 // TestPreflightJUnit: a block is red, what could not be looked for an error,
 // and the run's verdict comes first, red whenever it is not ready.
 func TestPreflightJUnit(t *testing.T) {

@@ -96,7 +96,7 @@ func lookedLine(r *preflight.Result) string {
 		s += ", " + count(int64(len(unknown))) + " could not"
 	}
 	if skipped > 0 {
-		s += ", " + count(int64(skipped)) + " had nothing to look at"
+		s += ", " + count(int64(skipped)) + " skipped"
 	}
 	return s
 }
@@ -276,7 +276,7 @@ func unknowns(r *preflight.Result, acknowledged bool) []group {
 	return groups(said)
 }
 
-// skips groups the detectors that had nothing to look at by why.
+// skips groups the detectors that were skipped by why.
 func skips(r *preflight.Result) []group {
 	var said []checker.Skipped
 	for _, t := range turns(r) {

@@ -45,7 +45,7 @@ func newHalf(d *Definitions, chosen func(string) bool) *half {
 		if k == nil || chosen != nil && (f.Table == "" || !chosen(f.Table)) {
 			continue
 		}
-		id := factID{f.Kind, canonical(f.Object), f.grantee}
+		id := factID{f.Kind, canonical(f.Object), canonical(f.grantee)}
 		h.facts[id] = f
 		if k.head {
 			h.heads[id.object] = f
@@ -156,6 +156,12 @@ func (c *comparison) compareFacts() {
 }
 
 func (c *comparison) compareFact(k *kind, id factID, s, t *Definition) {
+	if s == nil { // or it goes by its parent's
+		s = c.source.followed[id]
+	}
+	if t == nil {
+		t = c.target.followed[id]
+	}
 	if s != nil && t != nil {
 		if !c.same(k, s, t) && !c.silent(c.source, s.within) && (k.head || !c.gone[id.object]) {
 			c.add(k, s, t)
@@ -167,7 +173,7 @@ func (c *comparison) compareFact(k *kind, id factID, s, t *Definition) {
 		d, here, there = t, c.target, c.source
 	}
 	switch {
-	case c.silent(here, d.within), k.name == "partition_key" && c.regrouped[id.object] && c.plain(there, id.object), !k.head && c.gone[id.object], c.elsewhere(here, d),
+	case c.silent(here, d.within), k.name == "default" && d.Text == noDefault, k.name == "partition_key" && c.regrouped[id.object] && c.plain(there, id.object), !k.head && c.gone[id.object], c.elsewhere(here, d),
 		(k.name == "password") && (!c.source.passwords || !c.target.passwords),
 		k.name == "user_mapping_options" && (!c.source.mappings || !c.target.mappings),
 		k.name == "role" && id.object == "role "+there.bootstrap:
@@ -191,10 +197,56 @@ func (c *comparison) same(k *kind, s, t *Definition) bool {
 	if k.name == "function" && strings.HasPrefix(s.Text, "procedure ") && strings.HasPrefix(t.Text, "procedure ") {
 		return sameTokens(dropIn(s.Text), dropIn(t.Text), false, false)
 	}
+	if k.name == "column_order" {
+		return sameOrder(s.Text, t.Text)
+	}
+	if k.name == "publication" && (!c.source.truncates || !c.target.truncates) {
+		return strings.ReplaceAll(s.Text, truncates, "") == strings.ReplaceAll(t.Text, truncates, "")
+	}
+	if k.name == "text_search_dictionary" && quotedNumber.ReplaceAllString(s.Text, "= $1") == quotedNumber.ReplaceAllString(t.Text, "= $1") {
+		return true
+	}
 	if k.name == "collation" && sameLocale(s.Text, t.Text) {
 		return true
 	}
-	return k.parsed && sameTokens(s.Text, t.Text, c.source.qualifies, c.target.qualifies)
+	a, b := c.qualify(k)
+	return k.parsed && sameTokens(s.Text, t.Text, a, b)
+}
+
+// truncates is what a publication of a server says that can publish TRUNCATE.
+const truncates = ", truncate"
+
+// quotedNumber is an option of a dictionary as servers before 14 keep it.
+var quotedNumber = regexp.MustCompile(`= '(-?[0-9]+)'`)
+
+// sameOrder tells whether the columns that both have come in the same order.
+func sameOrder(a, b string) bool {
+	names := func(text string) (list []string) {
+		for _, t := range lex(text) {
+			if t.text != "," {
+				list = append(list, bare(t.text))
+			}
+		}
+		return list
+	}
+	x, y := names(a), names(b)
+	common := func(list, other []string) []string {
+		has := map[string]bool{}
+		for _, n := range other {
+			has[n] = true
+		}
+		return slices.DeleteFunc(slices.Clone(list), func(n string) bool { return !has[n] })
+	}
+	return slices.Equal(common(x, y), common(y, x))
+}
+
+// qualify tells of each side whether it prints a column's table where there is but
+// one: of views alone the two may differ.
+func (c *comparison) qualify(k *kind) (source, target bool) {
+	if k.name == "view" || k.name == "materialized_view" {
+		return c.source.qualifies, c.target.qualifies
+	}
+	return false, false
 }
 
 func (c *comparison) add(k *kind, s, t *Definition) { c.addAs(k, s, t, c.judge(k, s, t)) }
@@ -214,6 +266,11 @@ func (c *comparison) addAs(k *kind, s, t *Definition, severity Severity) {
 	}
 	if s != nil && t != nil && s.Kind != t.Kind { // one is a view, say
 		d.Source, d.Target = title(s), title(t)
+	}
+	if k.parsed && s != nil && t != nil && (len(s.Text) > shown || len(t.Text) > shown) {
+		a, b := c.qualify(k)
+		i, j, _ := part(s.Text, t.Text, a, b)
+		d.Source, d.Target = from(d.Source, i), from(d.Target, j)
 	}
 	d.Source, d.Target = shorten(d.Source, d.Target)
 	c.found = append(c.found, d)

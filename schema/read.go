@@ -18,13 +18,15 @@ type Definitions struct {
 	// that lets it.
 	Hidden []string
 
-	bootstrap  string            // the superuser that the cluster was made with
-	roles      map[string]string // names by number
-	present    map[string]bool   // "role app" of each role
-	privileges map[string]bool   // those that the server knows
-	qualifies  bool              // it prints a column's table where there is but one
-	passwords  bool              // whether a role has one was read
-	mappings   bool              // likewise the options of user mappings
+	bootstrap  string                 // the superuser that the cluster was made with
+	roles      map[string]string      // names by number
+	present    map[string]bool        // "role app" of each role
+	privileges map[string]bool        // those that the server knows
+	qualifies  bool                   // it prints a column's table where there is but one
+	passwords  bool                   // whether a role has one was read
+	mappings   bool                   // likewise the options of user mappings
+	truncates  bool                   // publications may publish TRUNCATE
+	followed   map[factID]*Definition // facts of partitions that are their parents', and so not in List
 }
 
 //go:embed sql/*.sql
@@ -50,7 +52,7 @@ func Read(ctx context.Context, db *postgres.DB) (*Definitions, error) {
 	}
 	for try := 1; ; try++ {
 		r := &reader{db: db, features: features, named: map[string]Definition{}}
-		r.d = &Definitions{Server: db.Server(), roles: map[string]string{}, present: map[string]bool{}, privileges: map[string]bool{}}
+		r.d = &Definitions{Server: db.Server(), roles: map[string]string{}, present: map[string]bool{}, privileges: map[string]bool{}, followed: map[factID]*Definition{}}
 		// Set-wise: what joins row by row would take seconds where tables are many, and
 		// the planner knows nothing of the size of what it has put together itself.
 		// Some functions that print a definition wait for whoever alters the table.
@@ -92,6 +94,9 @@ func (r *reader) read(ctx context.Context, s *postgres.Session) error {
 	if err := s.Each(ctx, r.statement("comments"), r.addComment); err != nil {
 		return err
 	}
+	if err := s.Each(ctx, r.statement("labels"), r.addLabel); err != nil {
+		return err
+	}
 	if err := s.Each(ctx, r.statement("privileges"), r.addPrivilege); err != nil {
 		return err
 	}
@@ -115,6 +120,8 @@ func (r *reader) readServer(ctx context.Context, s *postgres.Session) error {
 			r.d.privileges[v] = true
 		case "superuser":
 			r.d.mappings = v != ""
+		case "truncates":
+			r.d.truncates = true
 		case "passwords":
 			r.d.passwords = v != ""
 		}
@@ -181,8 +188,11 @@ func (r *reader) follow() {
 	}
 	for _, f := range r.followers {
 		above, has := texts[id{f.Kind, f.parent}]
-		if above != f.Text && (has || f.Text != noDefault) {
+		switch {
+		case above != f.Text && (has || f.Text != noDefault):
 			r.put(f.Definition)
+		case has:
+			r.d.followed[factID{f.Kind, canonical(f.Object), ""}] = &f.Definition
 		}
 	}
 }
@@ -196,6 +206,13 @@ const bootstrapOwner = "bootstrap superuser"
 func (r *reader) addComment(row postgres.Row) error {
 	if d, ok := r.named[row.Text(0)]; ok {
 		r.put(Definition{Kind: "comment", Table: d.Table, within: d.Object + "\n" + d.within, Object: d.Object, Text: row.Text(1)})
+	}
+	return nil
+}
+
+func (r *reader) addLabel(row postgres.Row) error {
+	if d, ok := r.named[row.Text(0)]; ok {
+		r.put(Definition{Kind: "security_label", Table: d.Table, within: d.Object + "\n" + d.within, Object: d.Object + " label of " + row.Text(1), Text: row.Text(2)})
 	}
 	return nil
 }
@@ -296,6 +313,8 @@ var macros = []struct {
 	{regexp.MustCompile(`\{\{notool ([\w.]+)\}\}`), `$1 NOT IN ('bucardo','pglogical','pgparity','repack','squeeze')`},
 	// No member of an extension.
 	{regexp.MustCompile(`\{\{mine (\w+) ([\w.]+)\}\}`), `NOT EXISTS (SELECT FROM pg_catalog.pg_depend member WHERE member.classid = 'pg_catalog.$1'::pg_catalog.regclass AND member.objid = $2 AND member.deptype = 'e')`},
+	// A function as all versions write its arguments: built-in ones take anycompatible since 14.
+	{regexp.MustCompile(`\{\{proc ([\w.]+)\}\}`), `pg_catalog.replace(pg_catalog.replace((nullif($1, 0)::pg_catalog.regprocedure)::pg_catalog.text, 'anycompatiblearray', 'anyarray'), 'anycompatible', 'anyelement')`},
 	{regexp.MustCompile(`\{\{enabled ([\w.]+)\}\}`), `CASE $1 WHEN 'O' THEN 'enabled' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'fires on a replica only' ELSE 'fires always' END`},
 	// Options of foreign data; the value of one that may be a secret is not shown.
 	{regexp.MustCompile(`\{\{options ([\w.]+)\}\}`), `coalesce(' (' || (SELECT pg_catalog.string_agg(CASE WHEN {{secret pg_catalog.split_part(o, '=', 1)}} THEN pg_catalog.split_part(o, '=', 1) ELSE o END, ', ' ORDER BY o COLLATE "C") FROM pg_catalog.unnest($1) o) || ')', '')`},

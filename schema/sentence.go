@@ -89,6 +89,19 @@ func shorten(a, b string) (string, string) {
 	return window(a, start), window(b, start)
 }
 
+// from leaves out what comes long before a place in a text that is not short: what
+// stands there means the same on both sides, though it may be printed otherwise.
+func from(s string, at int) string {
+	at = min(max(at-before, 0), len(s))
+	for at > 0 && at < len(s) && !utf8.RuneStart(s[at]) {
+		at--
+	}
+	if at == 0 {
+		return s
+	}
+	return "…" + s[at:]
+}
+
 // visible leaves out what tells two secrets apart.
 func visible(s string) string {
 	told, _, _ := strings.Cut(s, "\x01")

@@ -18,6 +18,12 @@ func (c *comparison) judge(k *kind, s, t *Definition) Severity {
 		// The target refuses a second row that the source takes.
 		case k.name == "index" && unique(t.Text):
 			return Block
+		// It hides rows, or refuses them, whatever the others allow.
+		case k.name == "policy" && strings.HasPrefix(t.Text, "RESTRICTIVE"):
+			return Block
+		// Inserts that bring their own number fail.
+		case k.name == "identity" && t.Text == "generated always":
+			return Block
 		// An insert that does not know of the column fails.
 		case k.name == "column" && c.demands(t.Object):
 			return Block
@@ -45,13 +51,26 @@ func (c *comparison) judge(k *kind, s, t *Definition) Severity {
 		if t.Text == "populated" {
 			return Info
 		}
-	case "row_security":
-		if s.Text == "off" {
-			return Warn
+	case "identity": // inserts that bring their own number fail
+		if t.Text == "generated always" {
+			return Block
+		}
+	case "default":
+		if t.Text == noDefault {
+			return k.lacks
 		}
 	case "index":
-		if unique(s.Text) || unique(t.Text) {
+		switch {
+		case unique(s.Text) != unique(t.Text):
 			return Block
+		case sameTokens(withoutStorage(s.Text), withoutStorage(t.Text), false, false):
+			return Info
+		case unique(s.Text):
+			return Block
+		}
+	case "owner": // a dump does not carry it, and whoever restores becomes it
+		if strings.HasPrefix(s.Object, "extension ") {
+			return Info
 		}
 	case "column_type":
 		if holds(s.Text, t.Text) {
@@ -64,6 +83,12 @@ func (c *comparison) judge(k *kind, s, t *Definition) Severity {
 	}
 	return k.differs
 }
+
+// withoutStorage is an index without its storage parameters, of which nothing
+// depends but speed.
+func withoutStorage(indexdef string) string { return storage.ReplaceAllString(indexdef, "") }
+
+var storage = regexp.MustCompile(` WITH \([a-z_]+='[^']*'(, [a-z_]+='[^']*')*\)`)
 
 func unique(indexdef string) bool { return strings.HasPrefix(indexdef, "CREATE UNIQUE ") }
 

@@ -131,23 +131,28 @@ func parseAcks(texts []string) ([]preflight.Ack, error) {
 	for _, text := range texts {
 		ack, err := preflight.ParseAck(text)
 		if err != nil {
-			id, _, _ := strings.Cut(text, ":")
-			if near := config.Nearest(id, hazardIDs()); near != "" {
-				err = fmt.Errorf("%w; did you mean %q?", err, near)
-			}
-			wrong = append(wrong, fmt.Errorf("--ack: %w; `pgparity preflight --list` prints all", err))
+			wrong = append(wrong, fmt.Errorf("acknowledgement: %w%s", err, knownHazards(text)))
 		}
 		acks = append(acks, ack)
 	}
 	return acks, errors.Join(wrong...)
 }
 
-func hazardIDs() []string {
+// knownHazards says which id was probably meant; "" where that is one.
+func knownHazards(text string) string {
 	var ids []string
 	for _, d := range preflight.Detectors() {
 		ids = append(ids, d.ID)
 	}
-	return ids
+	id, _, _ := strings.Cut(text, ":")
+	near := config.Nearest(id, ids)
+	switch {
+	case slices.Contains(ids, id):
+		return ""
+	case near != "":
+		return fmt.Sprintf("; did you mean %q? `pgparity preflight --list` prints all", near)
+	}
+	return "; `pgparity preflight --list` prints all"
 }
 
 // listHazards prints every detector.

@@ -14,6 +14,8 @@ WITH obj AS (
   UNION ALL
   SELECT 'pg_namespace', n.oid, 0, n.nspowner, n.nspacl, 'n' FROM pg_catalog.pg_namespace n
   UNION ALL
+{{pg_parameter_acl.paracl ?   SELECT 'pg_parameter_acl', a.oid, 0, 10::pg_catalog.oid, a.paracl, 'p' FROM pg_catalog.pg_parameter_acl a
+  UNION ALL : }}
   SELECT 'pg_language', l.oid, 0, l.lanowner, l.lanacl, 'l' FROM pg_catalog.pg_language l
   UNION ALL
   SELECT 'pg_database', d.oid, 0, d.datdba, d.datacl, 'd' FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
@@ -29,7 +31,7 @@ WITH obj AS (
   LEFT JOIN pg_catalog.pg_depend e ON e.classid = k.oid AND e.objid = obj.oid AND e.deptype = 'e'
 ), worth AS (
   SELECT told.* FROM told -- The information schema is made anew by each version.
-  WHERE NOT told.theirs OR told.now IS DISTINCT FROM told.made AND (told.first OR told.class <> 'pg_class' OR told.oid >= 16384)
+  WHERE NOT told.theirs OR told.now IS DISTINCT FROM told.made AND (told.first OR told.class <> 'pg_class' OR told.oid >= 16384 OR told.sub > 0)
 ), has AS (
   SELECT worth.class, worth.oid, worth.sub, x.grantee, x.privilege_type AS p, x.privilege_type || CASE WHEN pg_catalog.bool_or(x.is_grantable) THEN '*' ELSE '' END AS text
   FROM worth CROSS JOIN LATERAL pg_catalog.aclexplode(worth.now) x GROUP BY worth.class, worth.oid, worth.sub, x.grantee, x.privilege_type
