@@ -45,8 +45,10 @@ var paired = map[string][]string{
 
 // said tells whether a difference is in the result without the check schema.
 func (r *run) said(d schema.Difference) bool {
-	if d.Kind == "sequence" && r.o.has("sequences") {
-		return true
+	if d.Kind == "sequence" && r.o.has("sequences") { // which says nothing of how many are cached
+		return slices.ContainsFunc(r.pair.Sequences, func(q *pairing.Sequence) bool {
+			return q.Name == d.Object && (q.Source == nil || q.Target == nil || q.DefinitionDiffers() != "")
+		})
 	}
 	return slices.ContainsFunc(r.pair.Differences, func(p pairing.Difference) bool {
 		return p.Object == d.Object && slices.Contains(paired[d.Kind], p.Kind)

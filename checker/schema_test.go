@@ -69,15 +69,16 @@ DROP TRIGGER quiet ON orders`)
 func TestSchemaCheckSaysNothingTwice(t *testing.T) {
 	t.Parallel()
 	const both = `CREATE TABLE kept (id int PRIMARY KEY, gone text, size int, sorted text); INSERT INTO kept VALUES (1);
-CREATE TABLE lost (id serial PRIMARY KEY, v text DEFAULT 'x'); CREATE INDEX ON lost (v); CREATE MATERIALIZED VIEW filled AS SELECT 1 AS one;`
+CREATE TABLE lost (id serial PRIMARY KEY, v text DEFAULT 'x'); CREATE INDEX ON lost (v); CREATE MATERIALIZED VIEW filled AS SELECT 1 AS one;
+CREATE SEQUENCE cached; CREATE SEQUENCE stepped;`
 	c := pgcluster.Shared(t, 18)
 	source := c.TestDB(t, both)
 	target := c.TestDB(t, both, `DROP TABLE lost; DROP MATERIALIZED VIEW filled; CREATE VIEW filled AS SELECT 1 AS one;
-CREATE TABLE more (id int); ALTER TABLE kept DROP gone, ADD new text, ALTER size TYPE bigint, ALTER sorted TYPE text COLLATE "C"; COMMENT ON TABLE kept IS 'kept'`)
+CREATE TABLE more (id int); ALTER TABLE kept DROP gone, ADD new text, ALTER size TYPE bigint, ALTER sorted TYPE text COLLATE "C"; COMMENT ON TABLE kept IS 'kept'; ALTER SEQUENCE cached CACHE 7; ALTER SEQUENCE stepped INCREMENT 3`)
 	o := defaults()
 	o.Checks = append(o.Checks, "schema")
 	want := []string{"block missing_column public.kept.gone", "block missing_table public.lost", "info comment public.kept", "info extra_column public.kept.new", "info extra_table public.more",
-		"warn column_collation public.kept.sorted", "warn column_type public.kept.size"}
+		"warn column_collation public.kept.sorted", "warn column_type public.kept.size", "warn sequence public.cached"}
 	found := ownSchema(verify(t, source, target, o))
 	found = slices.DeleteFunc(found, func(s string) bool { return strings.HasSuffix(s, " public.filled") })
 	if diff := cmp.Diff(want, found); diff != "" {

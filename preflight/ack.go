@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/pgparity/pgparity/schema"
@@ -46,10 +45,29 @@ func (a Ack) covers(id, object string) bool {
 	if a.Object == "" || a.Object == object {
 		return true
 	}
-	// A slash separates nothing here: two separators that no name has.
-	hide := strings.NewReplacer("/", "\x00").Replace
-	ok, err := path.Match(hide(a.Object), hide(object))
-	return err == nil && ok
+	return like(a.Object, object)
+}
+
+// like tells whether a text is a glob's, in which * alone means something: names
+// have brackets, backslashes and question marks of their own.
+func like(glob, text string) bool {
+	parts := strings.Split(glob, "*")
+	if len(parts) == 1 {
+		return glob == text
+	}
+	text, ok := strings.CutPrefix(text, parts[0])
+	if !ok {
+		return false
+	}
+	last := parts[len(parts)-1]
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(text, part)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(part):]
+	}
+	return strings.HasSuffix(text, last)
 }
 
 // acknowledge marks the warnings, and what could not be looked at, that

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/internal/pgcluster"
 	"github.com/pgparity/pgparity/postgres"
@@ -51,10 +53,10 @@ func init() {
 		},
 		life{ // updates are filtered, though another publication sends whole inserts
 			id:   "publication-filtered",
-			both: []string{`CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE bad (id int PRIMARY KEY); CREATE TABLE elsewhere (id int PRIMARY KEY)`},
+			both: []string{`CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE bad (id int PRIMARY KEY); CREATE TABLE elsewhere (id int PRIMARY KEY); CREATE TABLE always (id int PRIMARY KEY)`},
 			during: func(t *testing.T, w *world) {
 				w.source.exec(t, `CREATE PUBLICATION part_1 FOR TABLE good, bad WITH (publish = 'insert')`, `CREATE PUBLICATION part_2 FOR TABLE good, bad WHERE (id > 5)`,
-					`CREATE PUBLICATION part_3 FOR TABLE elsewhere WHERE (id > 5)`)
+					`CREATE PUBLICATION part_3 FOR TABLE elsewhere WHERE (id > 5), always WHERE (true)`)
 				w.target.exec(t, fmt.Sprintf("CREATE SUBSCRIPTION part_1 CONNECTION '%s' PUBLICATION part_1, part_2", w.source.url),
 					fmt.Sprintf("CREATE SUBSCRIPTION part_3 CONNECTION '%s' PUBLICATION part_3", w.source.url))
 				w.source.exec(t, `ALTER PUBLICATION part_1 ADD TABLE elsewhere`, `ALTER PUBLICATION part_1 SET (publish = 'insert, truncate')`) // which its subscription does not know
@@ -170,5 +172,52 @@ func TestAckNeedsAnObject(t *testing.T) {
 	}
 	if a, err := ParseAck("table-unlogged:public.a"); err != nil || a.Object != "public.a" {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// TestBesideAHeartbeat: a beat that arrives does not hide that a subscription is
+// switched off, and its slot is no stranger's.
+func TestBesideAHeartbeat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE beat (id int PRIMARY KEY, n int); CREATE TABLE other (id int PRIMARY KEY)`)
+	w.source.exec(t, "INSERT INTO beat VALUES (1, 1)", "CREATE PUBLICATION beside_1 FOR TABLE beat", "CREATE PUBLICATION beside_2 FOR TABLE other")
+	w.subscribe(t, "beside_1", "")
+	w.subscribe(t, "beside_2", "")
+	o := defaults()
+	o.Fence.Heartbeats = []fence.Heartbeat{{Beat: postgres.Beat{Table: "public.beat", Column: "n"}}}
+	for _, id := range []string{"stream-disabled", "slot-other"} {
+		if found := w.look(t, id, o); len(found) > 0 {
+			t.Errorf("%s: found without being there: %+v", id, found)
+		}
+	}
+	w.target.exec(t, "ALTER SUBSCRIPTION beside_2 DISABLE")
+	if found := w.look(t, "stream-disabled", o); len(found) != 1 || found[0].Severity != schema.Block || found[0].Object != "subscription beside_2" {
+		t.Errorf("switched off beside a heartbeat: %+v", found)
+	}
+}
+
+// TestKeysOfMany: reading the keys takes no longer the more constraints other
+// tables have, also where the server has no statistics of its catalogs yet.
+func TestKeysOfMany(t *testing.T) {
+	t.Parallel()
+	const tables = 300
+	w := newWorld(t, pgcluster.Shared(t, 13), pgcluster.Shared(t, 18))
+	w.source.exec(t, fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP EXECUTE format('CREATE TABLE t%%s (id int PRIMARY KEY, a int UNIQUE, b int UNIQUE)', i); END LOOP; END $$`, tables))
+	f := w.facts(t, defaults())
+	rows, err := w.source.conn.Query(t.Context(), "EXPLAIN (ANALYZE, COSTS off, TIMING off) "+f.features[postgres.Source].Fill(f.expand(keyedSQL)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range plan {
+		var thrown int
+		if _, count, ok := strings.Cut(line, "Rows Removed by Join Filter: "); ok {
+			if _, err := fmt.Sscan(count, &thrown); err != nil || thrown > 20*tables {
+				t.Errorf("joins all with all: %v in\n%s", err, strings.Join(plan, "\n"))
+			}
+		}
 	}
 }

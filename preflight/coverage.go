@@ -16,6 +16,10 @@ import (
 // told of the table itself, of a partitioned one the root.
 var coverageDetectors = []Detector{
 	{
+		ID: "nothing-replicates", Severity: schema.Warn,
+		About: "a pair between which nothing is on its way", Find: nothingReplicates,
+	},
+	{
 		ID: "replica-identity-missing", Severity: schema.Block, Side: postgres.Source, When: onlyMayBeNative,
 		About: "published tables without a usable replica identity", SQL: identityMissingSQL,
 	},
@@ -218,10 +222,18 @@ func tableUnlogged(ctx context.Context, f *facts) ([]Hazard, error) {
 	var found []Hazard
 	for _, p := range c.tables {
 		if names := p.unlogged(); len(names) > 0 {
-			found = append(found, Hazard{Object: p.name, Sentence: fmt.Sprintf("%s unlogged, and %s", p.are(names), why), Fix: "ALTER TABLE " + strings.Join(names, " SET LOGGED; ALTER TABLE ") + " SET LOGGED"})
+			found = append(found, Hazard{Object: p.name, Sentence: fmt.Sprintf("%s unlogged, and %s; the fix writes it anew, and all who use it wait for that", p.are(names), why), Fix: "ALTER TABLE " + strings.Join(names, " SET LOGGED; ALTER TABLE ") + " SET LOGGED"})
 		}
 	}
 	return found, nil
+}
+
+// nothingReplicates tells of a pair of which nobody has said that it is at rest.
+func nothingReplicates(_ context.Context, f *facts) ([]Hazard, error) {
+	if !f.mayBeNative() || f.native() {
+		return nil, nil
+	}
+	return []Hazard{{Sentence: "nothing was found that replicates this pair: what the source writes from now on never arrives; with --replication still nobody is to write any more"}}, nil
 }
 
 // cover counts what the replication carries, from what the detectors read.

@@ -221,22 +221,10 @@ func identityFull(ctx context.Context, f *facts) ([]Hazard, error) {
 	for _, t := range f.pair.Tables {
 		switch {
 		case slow[t.Name] && t.Source != nil:
-			found = append(found, Hazard{Object: t.Name, Sentence: fmt.Sprintf("its replica identity is FULL, and the target has no index to find a row by: it reads the whole table (%s on the source) for each row that an UPDATE or DELETE changes, and falls behind", sizeText(t.Source.Bytes))})
+			found = append(found, Hazard{Object: t.Name, Sentence: fmt.Sprintf("its replica identity is FULL, and the target has no index to find a row by: it reads the whole table (%s on the source) for each row that an UPDATE or DELETE changes, and falls behind", size(t.Source.Bytes))})
 		case whole[t.Name]:
 			found = append(found, Hazard{Object: t.Name, Severity: schema.Info, Sentence: "its replica identity is FULL: each UPDATE and DELETE logs and sends the whole old row"})
 		}
 	}
 	return found, nil
-}
-
-// sizeText prints bytes for a person.
-func sizeText(bytes int64) string {
-	unit, n := "bytes", float64(bytes)
-	for _, next := range []string{"kB", "MB", "GB", "TB"} {
-		if n < 10240 {
-			break
-		}
-		n, unit = n/1024, next
-	}
-	return fmt.Sprintf("%.0f %s", n, unit)
 }

@@ -31,7 +31,7 @@ const sentOf = `up(leaf, at) AS (
   SELECT p.oid, p.pubname, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, {{pg_publication.pubtruncate ? p.pubtruncate : true}} AS truncates
   FROM pg_catalog.pg_publication p WHERE {{feeds p.pubname}}
 ), member AS (
-  SELECT p.oid AS puboid, t.relid, {{pg_publication_rel.prqual ? pg_catalog.pg_get_expr(t.qual, t.relid) : NULL::pg_catalog.text}} AS filter,
+  SELECT p.oid AS puboid, t.relid, {{pg_publication_rel.prqual ? nullif(pg_catalog.pg_get_expr(t.qual, t.relid), 'true') : NULL::pg_catalog.text}} AS filter,
     {{pg_publication_rel.prattrs ? (SELECT pg_catalog.array_agg(pg_catalog.quote_ident(a.attname) ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = t.relid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND t.attrs IS NOT NULL
         AND NOT a.attnum = ANY (t.attrs)) : NULL::pg_catalog.text[]}} AS without

@@ -23,6 +23,15 @@ CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1); CREATE TABLE parted
 func init() {
 	lives = append(lives,
 		life{
+			id: "nothing-replicates", replicated: true,
+			both: []string{`CREATE TABLE good (id int PRIMARY KEY)`},
+			during: func(t *testing.T, w *world) {
+				name := w.target.ask(t, "SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())")
+				w.target.exec(t, "DROP SUBSCRIPTION "+name)
+			},
+			want: []string{""}, says: "never arrives",
+		},
+		life{
 			id: "replica-identity-missing", replicated: true,
 			both:   []string{`CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE full_ (id int); ALTER TABLE full_ REPLICA IDENTITY FULL`},
 			source: []string{`CREATE TABLE bad (id int)`, `CREATE TABLE part (id int) PARTITION BY LIST (id)`, `CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1)`},

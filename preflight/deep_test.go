@@ -343,3 +343,33 @@ func TestDeepOfStandby(t *testing.T) {
 		t.Errorf("%+v (-want +got):\n%s", unknown, diff)
 	}
 }
+
+// TestOrphansOfWhatIsOnItsWay: a row that came before the one it points to, whose
+// table is still to be copied, is no orphan; nobody is told to delete it.
+func TestOrphansOfWhatIsOnItsWay(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p)`)
+	w.source.exec(t, `INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1)`)
+	w.target.exec(t, `INSERT INTO p VALUES (1)`) // makes its copy fail, again and again
+	name := fmt.Sprintf("flight_%d", worlds.Add(1))
+	w.source.exec(t, "CREATE PUBLICATION "+name+" FOR ALL TABLES")
+	w.target.exec(t, fmt.Sprintf("CREATE SUBSCRIPTION %s CONNECTION '%s' PUBLICATION %[1]s", name, w.source.url))
+	until(t, "c is copied", func() bool { return w.target.ask(t, "SELECT count(*) FROM c") == "1" })
+	w.target.exec(t, `ALTER TABLE p ADD CONSTRAINT no_copy CHECK (id <> 1) NOT VALID`, `SET session_replication_role = replica`, `UPDATE p SET id = 2`, `RESET session_replication_role`)
+	found, unknown := w.deepLook(t, "fk-orphans", defaults())
+	if len(found) > 0 || len(unknown) != 1 || !strings.Contains(unknown[0].Reason, "still being copied") {
+		t.Errorf("on its way: %+v %+v", found, unknown)
+	}
+	w.target.exec(t, `ALTER TABLE p DROP CONSTRAINT no_copy`)
+	until(t, "p is copied", func() bool {
+		return w.target.ask(t, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'") == "0"
+	})
+	if found, unknown := w.deepLook(t, "fk-orphans", defaults()); len(found)+len(unknown) > 0 {
+		t.Errorf("arrived: %+v %+v", found, unknown)
+	}
+	w.target.exec(t, `SET session_replication_role = replica; INSERT INTO c VALUES (2, 77)`)
+	if found, unknown := w.deepLook(t, "fk-orphans", defaults()); len(found) != 1 || len(unknown) > 0 {
+		t.Errorf("a real one: %+v %+v", found, unknown)
+	}
+}

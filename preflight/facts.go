@@ -237,6 +237,19 @@ func (f *facts) detect(ctx context.Context) error {
 	if f.fence, f.unclear = d.Fence(); f.unclear != nil {
 		f.fence = nil
 	}
+	if f.fence != nil && len(f.o.Fence.Heartbeats) > 0 && len(d.Forward) > 0 {
+		// A beat tells of its own table: what was found to carry the others has
+		// troubles and slots of its own.
+		carrier, err := f.carrier(ctx)
+		switch {
+		case err == nil:
+			f.fence = fence.All(f.fence, carrier)
+		case ctx.Err() != nil || asTold(err, &told):
+			return err
+		default:
+			f.unclear = err
+		}
+	}
 	if !f.native() || f.o.Fence.Via != nil { // a cascade's last publications are those of its middle
 		return nil
 	}

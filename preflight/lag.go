@@ -226,15 +226,15 @@ func round(ms int64) string {
 	return (time.Duration(ms) * time.Millisecond).Round(100 * time.Millisecond).String()
 }
 
-// size prints bytes for a person.
+// size prints bytes for a person, as the reports do.
 func size(bytes int64) string {
-	units := []string{"kB", "MB", "GB", "TB"}
-	if bytes < 1024 {
-		return fmt.Sprintf("%d bytes", bytes)
-	}
-	value, unit := float64(bytes)/1024, 0
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	value, unit := float64(bytes), 0
 	for value >= 1024 && unit < len(units)-1 {
 		value, unit = value/1024, unit+1
+	}
+	if unit == 0 || value >= 100 {
+		return fmt.Sprintf("%.0f %s", value, units[unit])
 	}
 	return fmt.Sprintf("%.1f %s", value, units[unit])
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/schema"
@@ -129,8 +131,11 @@ func findOrphans(ctx context.Context, f *facts) (found []Hazard, _ error) {
 		}
 		n, err := f.countOrphans(ctx, k)
 		here := true
-		if err == nil && n > 0 && f.fence != nil { // by another way, or as a table is copied, a row may come before the one it points to
-			here = f.arrived(ctx)
+		if err == nil && n > 0 && f.fence != nil { // by several ways, or as a table is copied, a row may come before the one it points to
+			if len(f.subscriptions) != 1 {
+				f.arrived(ctx) // a stream that stands still leaves orphans, too
+			}
+			here = !f.copying(ctx, k)
 			n, err = f.countOrphans(ctx, k)
 		}
 		switch {
@@ -141,7 +146,7 @@ func findOrphans(ctx context.Context, f *facts) (found []Hazard, _ error) {
 		case err != nil:
 			left.add(err.Error(), k.object)
 		case n > 0 && !here:
-			left.add("rows point to a row that is not there, and the replication did not bring all in time: look again once it has", k.object)
+			left.add("rows point to a row that is not there, and its tables are still being copied: look again once they are", k.object)
 		case n > 0:
 			found = append(found, k.hazard(n))
 		}
@@ -228,6 +233,19 @@ func (f *facts) arrived(ctx context.Context) bool {
 	defer cancel()
 	mark, err := f.fence.Mark(patience)
 	return err == nil && f.fence.Wait(patience, mark) == nil
+}
+
+// copying tells whether one of a key's tables is still to be copied, or to catch
+// up: it may be referred to by rows that came before its own.
+func (f *facts) copying(ctx context.Context, k foreignKey) bool {
+	health, err := f.fence.Health(ctx)
+	if err != nil {
+		return true
+	}
+	names := []string{strings.TrimSuffix(strings.TrimPrefix(k.child, "ONLY "), " AS c"), strings.TrimSuffix(strings.TrimPrefix(k.parent, "ONLY "), " AS p")}
+	return slices.ContainsFunc(health.Troubles, func(t fence.Trouble) bool {
+		return t.Kind == fence.NotReady && slices.ContainsFunc(t.Tables, func(s postgres.TableState) bool { return slices.Contains(names, s.Table) })
+	})
 }
 
 func (f *facts) count(ctx context.Context, sql string) (int64, error) {

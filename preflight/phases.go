@@ -33,8 +33,8 @@ func (h *Rehearsal) plan(ctx context.Context, f *facts, s *speed) error {
 			h.Phases = append(h.Phases, validatePhase(s, b))
 		}
 	}
-	h.Phases = append(h.Phases, h.freezePhase(f), h.drainPhase(f))
-	if n := len(f.pair.Sequences); n > 0 && !physical {
+	h.Phases = append(h.Phases, h.freezePhase(f), h.drainPhase(f, f.passage(ctx)))
+	if n := f.toSet(); n > 0 && !physical {
 		h.Phases = append(h.Phases, sequencesPhase(n, b))
 	}
 	h.Phases = append(h.Phases, gatePhase(f, s, b), Phase{Name: "redirect", How: "not measurable from here: rehearse how long the pooler or the name takes to lead to the target"})
@@ -99,8 +99,12 @@ func analyzePhase(f *facts, s *speed, b basis) Phase {
 	for _, t := range f.compared() {
 		bytes += min(t.Target.Bytes, int64(t.Target.Leaves)*b.analyzed*f.target.Server().BlockSize)
 	}
-	p.EstimateMS = millis(s.read(postgres.Target, bytes))
-	p.How = fmt.Sprintf("ANALYZE of the target reads %d pages of a table at most, %s in all, at the measured rate", b.analyzed, size(bytes))
+	took, did := s.read(postgres.Target, bytes), "hashed"
+	if counted, ok := s.count(postgres.Target, bytes); ok { // it computes next to nothing of most rows
+		took, did = counted, "counted"
+	}
+	p.EstimateMS = millis(took)
+	p.How = fmt.Sprintf("ANALYZE of the target reads %d pages of a table at most, %s in all, at the rate that rows were %s at", b.analyzed, size(bytes), did)
 	return p
 }
 
@@ -128,7 +132,24 @@ func (h *Rehearsal) freezePhase(f *facts) Phase {
 	return Phase{Name: "freeze", EstimateMS: &age, How: fmt.Sprintf("what is under way may end: the oldest transaction of the source (pid %d, %s) is open for so long already, and as long again is expected", o.PID, o.State)}
 }
 
-func (h *Rehearsal) drainPhase(f *facts) Phase {
+// passage is how long a mark took from the source until its application on the
+// target was confirmed, 0 where it was not measured, or did not pass: a lag of
+// nothing takes that long to be known.
+func (f *facts) passage(ctx context.Context) time.Duration {
+	if f.fence == nil || f.o.Measure <= 0 {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(f.o.Measure, time.Second))
+	defer cancel()
+	began := time.Now()
+	mark, err := f.fence.Mark(ctx)
+	if err != nil || f.fence.Wait(ctx, mark) != nil {
+		return 0
+	}
+	return time.Since(began)
+}
+
+func (h *Rehearsal) drainPhase(f *facts, passage time.Duration) Phase {
 	p := Phase{Name: "drain", How: "not known: the lag was not measured"}
 	switch {
 	case len(f.detection.Forward) == 0 && len(f.o.Fence.Heartbeats) == 0 && f.unclear == nil:
@@ -143,7 +164,20 @@ func (h *Rehearsal) drainPhase(f *facts) Phase {
 	case h.Lag != nil:
 		p.How = fmt.Sprintf("not known: %s of log lay ahead of the target, and nothing was confirmed while it was watched", size(h.Lag.Bytes))
 	}
+	if least := millis(passage); len(f.detection.Forward) > 0 && passage > 0 && h.Lag != nil && h.Lag.Bytes < onItsWay && (p.EstimateMS == nil || *p.EstimateMS < *least) {
+		p.EstimateMS, p.How = least, fmt.Sprintf("%s of log lay ahead of the target when it was watched; a mark was confirmed after %v", size(h.Lag.Bytes), passage.Round(time.Millisecond))
+	}
 	return p
+}
+
+// toSet counts the sequences that the target takes over from the source.
+func (f *facts) toSet() (n int) {
+	for _, q := range f.pair.Sequences {
+		if q.Source != nil && q.Target != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func sequencesPhase(n int, b basis) Phase {

@@ -36,7 +36,7 @@ type speed struct {
 type pace struct {
 	bytes         int64
 	took          time.Duration
-	counted       int64 // bytes of the rows that were counted
+	counted       int64 // bytes of the heap whose rows were counted
 	countTook     time.Duration
 	err           error
 	nextPage, end int64 // of the largest leaf
@@ -107,9 +107,12 @@ func (p *pace) measure(ctx context.Context, db *postgres.DB, t *pairing.Table, d
 	if p.nextPage >= p.end { // all was hashed: the same again
 		p.nextPage = 0
 	}
-	p.counted, p.countTook = p.read(ctx, db, t, pages, limit/2, func(ctx context.Context, s *postgres.Session, scope postgres.Scope) error {
+	from := p.nextPage
+	_, p.countTook = p.read(ctx, db, t, pages, limit/2, func(ctx context.Context, s *postgres.Session, scope postgres.Scope) error {
 		return s.Each(ctx, postgres.Statement{SQL: "SELECT count(*)\n" + scope.Clause(), Args: scope.Args}, func(postgres.Row) error { return nil })
 	})
+	// What is stored out of line is not read to count.
+	p.counted = int64(float64(table.Bytes) * float64(p.nextPage-from) / float64(p.end))
 	p.err = hashed // rows that were not counted in time have no rate
 }
 
@@ -167,7 +170,11 @@ func (s *speed) count(side postgres.Side, bytes int64) (time.Duration, bool) {
 	return lasting(float64(bytes) / perSecond(p.counted, p.countTook)), true
 }
 
-func lasting(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+// lasting is a duration, of a century at most: more does not fit much longer.
+func lasting(seconds float64) time.Duration {
+	const century = 100 * 365 * 24 * time.Hour
+	return time.Duration(min(seconds*float64(time.Second), float64(century)))
+}
 
 func (s *speed) rate() *Rate {
 	p := s.sides[s.slower()]

@@ -107,8 +107,11 @@ func (f *facts) rehearse(ctx context.Context, r *Result) *Rehearsal {
 	h := &Rehearsal{Largest: []TableSize{}, Oldest: []OldestTransaction{}, DeadTuples: []DeadTuples{}, Phases: []Phase{}, WriteOutageWithout: []string{}, Lag: f.lagOf()}
 	f.seen = map[postgres.Side]bool{}
 	note := func(err error) {
-		if err != nil {
-			r.Notes = append(r.Notes, "rehearsal: "+err.Error())
+		if err == nil || ctx.Err() != nil { // that it was stopped is said of the run
+			return
+		}
+		if n := "rehearsal: " + err.Error(); !slices.Contains(r.Notes, n) {
+			r.Notes = append(r.Notes, n)
 		}
 	}
 	h.sizes(f)

@@ -207,7 +207,8 @@ func TestRehearsalOfReplication(t *testing.T) {
 	if h == nil || h.Lag == nil || h.Rate == nil || h.Tables != 2 {
 		t.Fatalf("%+v: %q", h, r.Notes)
 	}
-	if p := h.phase("drain"); (p.EstimateMS == nil) != (h.Lag.DrainMS == nil) || p.How == "" {
+	// Next to nothing lies ahead, and what lies there takes as long as a mark.
+	if p := h.phase("drain"); p.EstimateMS == nil || *p.EstimateMS < 1 || !strings.Contains(p.How, "a mark was confirmed after") {
 		t.Errorf("drain %+v of %+v", p, h.Lag)
 	}
 	mine := []string{"fk-orphans", "index-disagrees", "collation-version", "locale-differs", "extension-outdated", "extension-unavailable"}
@@ -232,5 +233,46 @@ func TestRehearsalOfReplication(t *testing.T) {
 	}
 	if h := f.rehearse(cancelled, &Result{}); h != nil {
 		t.Errorf("of a run that was stopped: %+v", h)
+	}
+}
+
+// TestRateOfCounting: what a table stores out of line makes no count quicker, for
+// it is not read.
+func TestRateOfCounting(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE wide (id int PRIMARY KEY, toasted text); ALTER TABLE wide ALTER toasted SET STORAGE EXTERNAL;
+		INSERT INTO wide SELECT i, repeat('x', 20000) FROM generate_series(1, 1000) i; ANALYZE wide`)
+	o := defaults()
+	o.Measure = 500 * time.Millisecond
+	f, err := gather(t.Context(), w.source.db, w.target.db, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.measureSpeed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := f.pair.Tables[0].Source
+	if p := s.sides[postgres.Source]; p.bytes < 20<<20 || p.counted == 0 || p.counted > table.Bytes || table.Bytes > 1<<20 {
+		t.Errorf("hashed %d and counted %d bytes of a heap of %d", p.bytes, p.counted, table.Bytes)
+	}
+}
+
+// TestLasting: neither a rate of next to nothing nor an enormous table ends in
+// less than nothing.
+func TestLasting(t *testing.T) {
+	s := &speed{sides: map[postgres.Side]*pace{postgres.Source: {bytes: 1, took: time.Hour}}}
+	if d := s.read(postgres.Source, 1<<60); d < 24*time.Hour {
+		t.Errorf("got %v", d)
+	}
+}
+
+// TestSize: as the reports write it.
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 48 << 20: "48.0 MiB", 300 << 30: "300 GiB", 1 << 62: "4096 PiB"} {
+		if got := size(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
+		}
 	}
 }

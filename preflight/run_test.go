@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,20 +23,25 @@ func found(r *Result, s schema.Severity) (ids []string) {
 	return ids
 }
 
+// alone is a cluster in which no other test makes roles.
+func alone(t *testing.T, major int) *pgcluster.Cluster {
+	t.Helper()
+	return pgcluster.SharedWith(t, "alone "+strconv.Itoa(major), pgcluster.Options{Major: major})
+}
+
 // What is acknowledged is a note, what blocks stays, and what is not there is
 // told.
-func TestVerdict(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE keyed (id int PRIMARY KEY, v text); CREATE TABLE plain (n int); ANALYZE`)
+func TestVerdict(t *testing.T) { // not parallel: roles that others make are the whole cluster's
+	w := newWorld(t, alone(t, 15), alone(t, 18), `CREATE TABLE keyed (id int PRIMARY KEY, v text); CREATE TABLE plain (n int); ANALYZE`)
 	o := defaults()
-	if r := w.run(t, o); r.Verdict != Ready || len(r.Reasons) > 0 || !slices.Equal(found(r, schema.Warn), []string{"replica-identity-missing"}) {
+	if r := w.run(t, o); r.Verdict != Ready || len(r.Reasons) > 0 || !slices.Equal(found(r, schema.Warn), []string{"nothing-replicates", "replica-identity-missing"}) {
 		t.Errorf("a pair at rest: %s %q, warnings %q", r.Verdict, r.Reasons, found(r, schema.Warn))
 	}
 	o.Strict = true
-	if r := w.run(t, o); r.Verdict != Blocked || !slices.Equal(r.Reasons, []string{"blocked: replica-identity-missing (1)"}) {
+	if r := w.run(t, o); r.Verdict != Blocked || !slices.Equal(r.Reasons, []string{"blocked: nothing-replicates (1)", "blocked: replica-identity-missing (1)"}) {
 		t.Errorf("strict: %s %q", r.Verdict, r.Reasons)
 	}
-	o.Acks = []Ack{{ID: "replica-identity-missing", Object: "public.pl*"}, {ID: "table-unlogged"}}
+	o.Acks = []Ack{{ID: "nothing-replicates"}, {ID: "replica-identity-missing", Object: "public.pl*"}, {ID: "table-unlogged"}}
 	r := w.run(t, o)
 	if _, open := r.Count(schema.Warn); r.Verdict != Ready || open != 0 {
 		t.Errorf("acknowledged: %s %q", r.Verdict, r.Reasons)

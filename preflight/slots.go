@@ -76,6 +76,8 @@ WHERE s.slot_type = 'logical' AND s.database = pg_catalog.current_database() AND
   AND NOT s.slot_name = ANY ($1::pg_catalog.text[]) AND NOT (s.plugin = 'pgoutput' AND s.slot_name LIKE 'pg\_%\_sync\_%')`,
 	},
 	{
+		// Only a copy's slot is known to be of no use: a consumer that is down for a
+		// while would have to begin anew.
 		ID: "slot-leftover", Severity: schema.Warn, Side: postgres.Source, Primary: true, When: slotsSeen,
 		About: "slots that nothing reads and that hold log back",
 		Args: func(f *facts) []string {
@@ -87,7 +89,7 @@ WHERE s.slot_type = 'logical' AND s.database = pg_catalog.current_database() AND
 		SQL: `SELECT 'slot ' || pg_catalog.quote_ident(s.slot_name::pg_catalog.text),
   CASE WHEN x.copy THEN 'a table was copied through it, and nothing reads it any more' ELSE 'nothing reads it' END
     || ': it makes the source keep ' || pg_catalog.pg_size_pretty(greatest(x.held, 0)) || ' of log, and more until the disk is full; drop it where nothing comes back for it',
-  'SELECT pg_catalog.pg_drop_replication_slot(' || pg_catalog.quote_literal(s.slot_name::pg_catalog.text) || ')'
+  CASE WHEN x.copy THEN 'SELECT pg_catalog.pg_drop_replication_slot(' || pg_catalog.quote_literal(s.slot_name::pg_catalog.text) || ')' END
 FROM pg_catalog.pg_replication_slots s
 CROSS JOIN LATERAL (SELECT s.slot_type = 'logical' AND s.plugin = 'pgoutput' AND s.slot_name LIKE 'pg\_%\_sync\_%' AS copy,
   pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), s.restart_lsn) AS held) x

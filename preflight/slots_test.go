@@ -92,7 +92,11 @@ func TestSlots(t *testing.T) {
 			until(t, "the subscription has passed that", func() bool {
 				return w.source.ask(t, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) < 16000000 FROM pg_replication_slots WHERE slot_name = '"+name+"'") == "true"
 			})
-			w.found(t, "slot-leftover", "source slot debezium", "source slot elsewhere")
+			for _, h := range w.found(t, "slot-leftover", "source slot debezium", "source slot elsewhere") {
+				if h.Fix != "" {
+					t.Errorf("drops what a consumer may come back for: %+v", h)
+				}
+			}
 			w.source.exec(t, "SELECT pg_drop_replication_slot('debezium')")
 			if majors[0] >= 13 {
 				testWALStatus(t, w)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -105,10 +106,24 @@ func connect(t *testing.T, url string) *pgx.Conn {
 func (e *end) exec(t *testing.T, sql ...string) {
 	t.Helper()
 	for _, s := range sql {
-		if _, err := e.conn.Exec(t.Context(), s, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if err := e.run(t.Context(), s); err != nil {
 			t.Fatalf("%s: %s: %v", e.db.Side(), s, err)
 		}
 	}
+}
+
+// subscribing is held while a subscription is made. That is a transaction of the
+// target which waits, on the source, for those that write: two of them in
+// opposite directions between the same clusters would wait for each other.
+var subscribing sync.Mutex
+
+func (e *end) run(ctx context.Context, sql string) error {
+	if strings.Contains(sql, "CREATE SUBSCRIPTION") {
+		subscribing.Lock()
+		defer subscribing.Unlock()
+	}
+	_, err := e.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	return err
 }
 
 // ask runs a query that gives one value, as text; "" for NULL.

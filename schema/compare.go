@@ -163,7 +163,9 @@ func (c *comparison) compareFact(k *kind, id factID, s, t *Definition) {
 		t = c.target.followed[id]
 	}
 	if s != nil && t != nil {
-		if !c.same(k, s, t) && !c.silent(c.source, s.within) && (k.head || !c.gone[id.object]) {
+		// That the target lacks the owner is said of the role.
+		lacks := k.name == "owner" && c.gone["role "+s.Text]
+		if !c.same(k, s, t) && !c.silent(c.source, s.within) && (k.head || !c.gone[id.object]) && !lacks {
 			c.add(k, s, t)
 		}
 		return

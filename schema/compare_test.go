@@ -31,12 +31,17 @@ func TestFacts(t *testing.T) {
 		source, target *Definitions
 		want           []string
 	}{
-		"encoding":                        {side(fact("database_encoding", "database", "UTF8")), side(fact("database_encoding", "database", "LATIN1")), []string{"warn database_encoding database"}},
-		"locale":                          {side(fact("database_locale", "database", "collate C")), side(fact("database_locale", "database", "collate de_DE")), []string{"warn database_locale database"}},
-		"config":                          {side(fact("extension_config", "extension e", "t")), side(), []string{"warn extension_config extension e"}},
-		"another superuser made it":       {side(owner("postgres", bootstrapOwner)), side(owner("rdsadmin", bootstrapOwner)), nil},
-		"a role of the superuser's name":  {side(owner("postgres", bootstrapOwner)), side(owner("postgres", "")), nil},
-		"the superuser, and another":      {side(owner("postgres", bootstrapOwner)), side(owner("app", "")), []string{"block owner x"}},
+		"encoding":                       {side(fact("database_encoding", "database", "UTF8")), side(fact("database_encoding", "database", "LATIN1")), []string{"warn database_encoding database"}},
+		"locale":                         {side(fact("database_locale", "database", "collate C")), side(fact("database_locale", "database", "collate de_DE")), []string{"warn database_locale database"}},
+		"config":                         {side(fact("extension_config", "extension e", "t")), side(), []string{"warn extension_config extension e"}},
+		"another superuser made it":      {side(owner("postgres", bootstrapOwner)), side(owner("rdsadmin", bootstrapOwner)), nil},
+		"a role of the superuser's name": {side(owner("postgres", bootstrapOwner)), side(owner("postgres", "")), nil},
+		"the superuser, and another":     {side(owner("postgres", bootstrapOwner)), side(owner("app", "")), []string{"block owner x"}},
+		"an owner that is not there": {side(owner("app", "")), func() *Definitions {
+			d := side(owner("postgres", bootstrapOwner))
+			d.present = map[string]bool{"role postgres": true}
+			return d
+		}(), nil},
 		"a privilege that one server has": {side(right("app", "SELECT", "")), side(right("app", "MAINTAIN, SELECT", "")), nil},
 		"that one and another":            {side(right("app", "SELECT", "")), side(right("app", "MAINTAIN, SELECT, UPDATE", "")), []string{"warn privilege x"}},
 		"as it was made":                  {side(right("PUBLIC", "UPDATE, SELECT", sinceMade)), side(right("PUBLIC", "SELECT", sinceMade)), nil},
@@ -226,5 +231,43 @@ func TestTriggersOfPartitions(t *testing.T) {
 				t.Errorf("a foreign key of a partition that is not checked: %+v", found)
 			}
 		})
+	}
+}
+
+// TestSentence: what is said to follow is so in the direction that was found.
+func TestSentence(t *testing.T) {
+	for _, c := range []struct {
+		kind, source, target string
+		severity             Severity
+		want                 string
+	}{
+		{"constraint_valid", "valid", "not validated", Block, "constraint valid: valid on the source, not validated on the target: rows that break it may be there"},
+		{"constraint_valid", "not validated", "valid", Info, "constraint valid: not validated on the source, valid on the target: the target vouches for what the source does not"},
+		{"privilege", "app: SELECT", "app: SELECT, UPDATE", Warn, "privilege: app: SELECT on the source, app: SELECT, UPDATE on the target: roles may do more than on the source"},
+		{"privilege", "app: SELECT", "", Block, "privilege: app: SELECT on the source, none on the target: statements of the roles that lack it are refused"},
+		{"column_type", "integer", "bigint", Warn, "column type: integer on the source, bigint on the target: the target's takes every value of the source's, not the other way round"},
+		{"column_type", "bigint", "integer", Block, "column type: bigint on the source, integer on the target: values may not fit, or be taken otherwise"},
+	} {
+		if got := (Difference{Kind: c.kind, Source: c.source, Target: c.target, Severity: c.severity}).Sentence(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestShownWhereTheyPart: of long texts that the two sides print otherwise, what is
+// shown is where they differ, not where they are printed otherwise.
+func TestShownWhereTheyPart(t *testing.T) {
+	view := func(qualifier, last string) string {
+		return " SELECT " + strings.Repeat(qualifier+"column_x, ", 60) + qualifier + "y FROM s.long WHERE (" + qualifier + "y > " + last + ")"
+	}
+	source, target := side(Definition{Kind: "view", Object: "v", Text: view("long.", "1")}), side(Definition{Kind: "view", Object: "v", Text: view("", "2")})
+	source.qualifies = true
+	found := Compare(source, target, nil)
+	if len(found) != 1 || !strings.HasSuffix(found[0].Source, "(long.y > 1)") || !strings.HasSuffix(found[0].Target, "(y > 2)") {
+		t.Errorf("%+v", found)
+	}
+	target.List[0].Text = view("", "1")
+	if found := Compare(source, target, nil); len(found) > 0 {
+		t.Errorf("the same: %+v", found)
 	}
 }

@@ -111,6 +111,8 @@ var damages = []damage{
 	{0, `REFRESH MATERIALIZED VIEW shop.dry`, []string{"info materialized_view_populated shop.dry"}},
 	{0, `DROP SEQUENCE shop.numbers`, []string{"block sequence shop.numbers"}},
 	{0, `ALTER SEQUENCE shop.numbers INCREMENT 3`, []string{"warn sequence shop.numbers"}},
+	{0, `ALTER SEQUENCE shop.numbers SET UNLOGGED`, []string{"warn sequence shop.numbers"}},
+	{0, `CREATE TYPE shop.three AS (a int); ALTER TABLE shop.scratch OF shop.three`, []string{"info type type shop.three", "warn table shop.scratch"}},
 	{0, `ALTER SEQUENCE shop.orders_id_seq OWNED BY NONE`, []string{"warn sequence_owned_by shop.orders_id_seq"}},
 	{0, `ALTER FUNCTION shop.add COST 3`, []string{"info function_planning function shop.add(integer, integer, integer[])"}},
 	{0, `ALTER FUNCTION shop.add LEAKPROOF`, []string{"block function_attributes function shop.add(integer, integer, integer[])"}},

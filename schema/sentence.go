@@ -21,6 +21,9 @@ func (d Difference) Sentence() string {
 	if other := insteadThen[d.Kind]; other != "" {
 		then = other
 	}
+	if other := lighterThen[d.Kind]; other != "" && d.Severity != k.differs {
+		then = other
+	}
 	switch {
 	case d.Target == "" && k.head:
 		return what + " is missing on the target" + because(follows) + in(d.Source)
@@ -46,6 +49,21 @@ var insteadThen = map[string]string{
 	"default":     "rows that are inserted without a value get another",
 	"membership":  "the role may hand on what it should not, or may not",
 	"publication": "other changes go to what subscribes to it",
+}
+
+// lighterThen is what follows where the target has it otherwise, and that is
+// judged to weigh less than usual: mostly it has the better of it.
+var lighterThen = map[string]string{
+	"column_type":                 "the target's takes every value of the source's, not the other way round",
+	"constraint_triggers":         "the target checks what the source does not",
+	"constraint_valid":            "the target vouches for what the source does not",
+	"enum_labels":                 "the target has labels that the source lacks",
+	"index":                       "it is stored otherwise, and serves the same queries",
+	"index_valid":                 "the target's serves queries, the source's does not",
+	"materialized_view_populated": "the target's can be read, the source's cannot",
+	"owner":                       "a dump does not carry it: whoever restores becomes it",
+	"persistence":                 "the target's outlives a crash, the source's is empty after one",
+	"privilege":                   "roles may do more than on the source",
 }
 
 func because(s string) string {

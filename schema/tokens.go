@@ -175,8 +175,9 @@ func qualifiers(list []token) []bool {
 	if from < 0 {
 		return may
 	}
+	ends := func(i int) bool { return i == len(list) || nested[i] == 0 && slices.Contains(afterFrom, list[i].text) }
 	sole, to := "", from+1
-	for ; to < len(list) && !(nested[to] == 0 && slices.Contains(afterFrom, list[to].text)); to++ {
+	for ; !ends(to); to++ {
 		if nested[to] != 0 {
 			continue
 		}
@@ -184,7 +185,7 @@ func qualifiers(list []token) []bool {
 		case t == ",":
 			return may
 		case t == "TABLESAMPLE":
-			for to+1 < len(list) && !(nested[to+1] == 0 && slices.Contains(afterFrom, list[to+1].text)) {
+			for !ends(to + 1) {
 				to++
 			}
 		case name.MatchString(t):

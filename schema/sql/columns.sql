@@ -36,5 +36,5 @@ UNION ALL
 SELECT NULL, NULL, 'default', col.tab, col.object || E'\n' || col.rel, col.object, coalesce(col.expr, 'none of its own'), NULL, col.follows
 FROM col WHERE col.generated = '' AND (col.expr IS NOT NULL OR col.follows IS NOT NULL)
 UNION ALL
-SELECT NULL, NULL, 'foreign_column', col.tab, col.object, col.object, pg_catalog.ltrim({{options a.attfdwoptions}}, ' ('), NULL, NULL
+SELECT NULL, NULL, 'foreign_column', col.tab, col.object, col.object, pg_catalog.regexp_replace({{options a.attfdwoptions}}, '^ [(](.*)[)]$', E'\\1'), NULL, NULL
 FROM col JOIN pg_catalog.pg_attribute a ON a.attrelid = col.relid AND a.attnum = col.attnum WHERE col.relkind = 'f' AND a.attfdwoptions IS NOT NULL

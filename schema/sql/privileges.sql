@@ -49,5 +49,5 @@ SELECT worth.class || ' ' || worth.oid || CASE WHEN worth.sub = 0 THEN '' ELSE '
     FILTER (WHERE priv.now IS DISTINCT FROM priv.made), '') END,
   CASE WHEN worth.theirs THEN (SELECT i.type || ' ' || i.identity FROM pg_catalog.pg_identify_object(('pg_catalog.' || worth.class)::pg_catalog.regclass, worth.oid, worth.sub) i) END
 FROM priv JOIN worth USING (class, oid, sub) LEFT JOIN pg_catalog.pg_roles r ON r.oid = priv.grantee
-WHERE priv.grantee IN (0, worth.owner) OR r.oid IS NOT NULL
+WHERE (priv.grantee IN (0, worth.owner) OR r.oid IS NOT NULL) AND NOT (worth.class = 'pg_parameter_acl' AND priv.grantee = worth.owner)
 GROUP BY worth.class, worth.oid, worth.sub, worth.owner, worth.first, worth.theirs, priv.grantee, r.rolname

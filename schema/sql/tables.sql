@@ -1,7 +1,7 @@
 -- Tables, partitions and views, and what is said of each as a whole.
 {{rel}}
 SELECT 'pg_class ' || rel.oid, rel.relowner::pg_catalog.text, 'table', rel.tab, NULL, rel.name,
-  CASE rel.relkind WHEN 'p' THEN 'partitioned table' WHEN 'f' THEN 'foreign table' ELSE 'table' END, NULL
+  CASE rel.relkind WHEN 'p' THEN 'partitioned table' WHEN 'f' THEN 'foreign table' ELSE 'table' || coalesce((SELECT ' of type ' || pg_catalog.format_type(c.reloftype, -1) FROM pg_catalog.pg_class c WHERE c.oid = rel.oid AND c.reloftype <> 0), '') END, NULL
 FROM rel WHERE rel.relkind IN ('r','p','f') AND NOT rel.relispartition
 UNION ALL
 SELECT 'pg_class ' || rel.oid, rel.relowner::pg_catalog.text, 'partition', rel.tab, up.name, rel.name,
