@@ -102,7 +102,7 @@ func TestSlots(t *testing.T) {
 				testWALStatus(t, w)
 			}
 
-			standby := follow(t, w)
+			stop := follow(t, w)
 			want := "source slot " + name
 			found := w.found(t, "slot-failover", want)
 			if advice := strings.Contains(found[0].Sentence, "failover = true"); advice != (majors[0] >= 17) {
@@ -116,7 +116,7 @@ func TestSlots(t *testing.T) {
 				w.target.exec(t, "ALTER SUBSCRIPTION "+name+" SET (failover = true)", "ALTER SUBSCRIPTION "+name+" ENABLE")
 				w.found(t, "slot-failover")
 			}
-			_ = standby.Close(context.Background())
+			stop()
 		})
 	}
 }
@@ -166,8 +166,8 @@ func testWALStatus(t *testing.T, w *world) {
 	w.found(t, "slot-wal-status")
 }
 
-// follow connects to the source as a standby does.
-func follow(t *testing.T, w *world) *pgconn.PgConn {
+// follow connects to the source as a standby does, until stop is called.
+func follow(t *testing.T, w *world) (stop func()) {
 	t.Helper()
 	conn, err := pgconn.Connect(t.Context(), w.source.cluster.URL("postgres")+"&replication=true&application_name=standby1")
 	if err != nil {
@@ -180,11 +180,12 @@ func follow(t *testing.T, w *world) *pgconn.PgConn {
 		// It sends log until the connection ends; nobody reads it.
 		_, _ = conn.Exec(ctx, "START_REPLICATION PHYSICAL "+from).ReadAll()
 	}()
-	t.Cleanup(func() { cancel(); _ = conn.Close(context.Background()); <-ended })
+	stop = func() { cancel(); <-ended; _ = conn.Close(context.Background()) }
+	t.Cleanup(stop)
 	until(t, "the standby follows", func() bool {
 		return w.source.ask(t, "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'standby1'") == "1"
 	})
-	return conn
+	return stop
 }
 
 // TestSpill: a transaction that is larger than decoding may keep in memory.

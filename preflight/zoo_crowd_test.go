@@ -42,7 +42,7 @@ END $$`, from, min(from+batch, tables)-1))
 // crowds is a pair of them.
 func crowds(t *testing.T, tables int) *world {
 	t.Helper()
-	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18))
+	w := newWorld(t, alone(t, 15), alone(t, 18))
 	var g errgroup.Group
 	for _, e := range []*end{w.source, w.target} {
 		g.Go(func() error { return crowd(t.Context(), e.cluster, e.db.Server().Database, tables) })
