@@ -86,6 +86,7 @@ func subscriptionOf(t *testing.T, w *world) string {
 // TestEndedOnPurpose: where the operator says that the pair is at rest, what a
 // subscription left behind is to know only.
 func TestEndedOnPurpose(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE good (id int PRIMARY KEY)`)
 	name := w.replicate(t, "")
@@ -106,6 +107,7 @@ func TestEndedOnPurpose(t *testing.T) {
 
 // TestCascadeOrigin: the last hop of a cascade hands on what came from the source.
 func TestCascadeOrigin(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	table := `CREATE TABLE good (id int PRIMARY KEY)`
 	middle := pgcluster.Shared(t, 15)
@@ -132,6 +134,7 @@ func TestCascadeOrigin(t *testing.T) {
 
 // TestWayBackPrepared: a way back that is disabled is no second writer.
 func TestWayBackPrepared(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE t (id int PRIMARY KEY); CREATE SEQUENCE same`)
 	w.replicate(t, "")
@@ -199,6 +202,7 @@ func TestBesideAHeartbeat(t *testing.T) {
 // TestKeysOfMany: reading the keys takes no longer the more constraints other
 // tables have, also where the server has no statistics of its catalogs yet.
 func TestKeysOfMany(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	const tables = 300
 	w := newWorld(t, pgcluster.Shared(t, 13), pgcluster.Shared(t, 18))

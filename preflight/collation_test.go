@@ -67,6 +67,7 @@ func localWorld(t *testing.T, source, target int, options [2]string) *world {
 // A partition key or a constraint depends on a collation as well, and no
 // statement mends that: rows have to move.
 func TestCollationOfNoIndex(t *testing.T) {
+	slow(t)
 	for _, major := range []int{10, 13, 18} {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			t.Parallel()

@@ -151,6 +151,7 @@ func TestRehearsalWithoutPrivileges(t *testing.T) {
 
 // A pair whose largest table is partitioned, and one with nothing in it.
 func TestRehearsalOfPartitions(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 13), pgcluster.Shared(t, 18), `CREATE TABLE parted (id int, w text) PARTITION BY HASH (id)`,
 		`CREATE TABLE p0 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE p1 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 1)`)

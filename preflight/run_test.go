@@ -60,6 +60,7 @@ func TestVerdict(t *testing.T) { // not parallel: roles that others make are the
 
 // A filter leaves out the hazards of tables that it does not choose.
 func TestFilter(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE a (n int); CREATE TABLE b (n int)`)
 	w.target.exec(t, `DROP TABLE b`)
@@ -83,6 +84,7 @@ func TestFilter(t *testing.T) {
 // While somebody alters a table its definition cannot be printed: that is told,
 // and all else is looked at.
 func TestLockedDefinitions(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 15), pgcluster.Shared(t, 18), `CREATE TABLE orders (id int PRIMARY KEY, total int DEFAULT 1 CHECK (total > 0)); CREATE INDEX ON orders (total)`)
 	at(t, w.source.url, "BEGIN; ALTER TABLE orders ADD more int")

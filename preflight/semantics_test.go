@@ -126,6 +126,7 @@ func TestManyTablesWithoutStatistics(t *testing.T) {
 
 // TestMilderOnSource: what is broken on the target blocks.
 func TestMilderOnSource(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 13), pgcluster.Shared(t, 15), refers, fires2)
 	breaks := []string{`ALTER TABLE c DISABLE TRIGGER ALL`, `UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a_pkey'::regclass`, `ALTER TABLE t ENABLE ALWAYS TRIGGER a`}

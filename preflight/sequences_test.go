@@ -141,6 +141,7 @@ func TestSequencesWhileRowsAreReplicated(t *testing.T) {
 
 // TestSequenceSeverities: of a pair that nothing replicates.
 func TestSequenceSeverities(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	w := newWorld(t, pgcluster.Shared(t, 10), pgcluster.Shared(t, 13),
 		`CREATE SEQUENCE near; CREATE SEQUENCE far; CREATE SEQUENCE at_margin INCREMENT 10; CREATE SEQUENCE behind`,

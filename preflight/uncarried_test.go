@@ -125,6 +125,7 @@ func TestPublicCreateLost(t *testing.T) {
 
 // TestRolePasswords compares what can be told of them, and says where nothing can.
 func TestRolePasswords(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	source, target := pgcluster.Shared(t, 10), pgcluster.Shared(t, 15)
 	for i, c := range []*pgcluster.Cluster{source, target} {

@@ -164,6 +164,9 @@ func TestReadByAnyone(t *testing.T) {
 	for _, major := range []int{10, 13, 15, 18} {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && major != 15 {
+				t.Skip("skipped: -short has time for 15 alone")
+			}
 			c := cluster(t, major)
 			url := c.TestDB(t, worldSQL(min(major, 15))...)
 			all := read(t, postgres.Source, url)
@@ -203,6 +206,9 @@ func TestReadByAnyone(t *testing.T) {
 // TestTriggersOfPartitions: a trigger that a partition has from its parent is told
 // of where it fires otherwise, though no version says so alike.
 func TestTriggersOfPartitions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it needs four servers; run without -short")
+	}
 	sql := []string{
 		"CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'", "CREATE TABLE public.kin (id int PRIMARY KEY)",
 		"CREATE TABLE public.tree (id int CONSTRAINT of_kin REFERENCES public.kin) PARTITION BY LIST (id)", "CREATE TABLE public.leaf PARTITION OF public.tree FOR VALUES IN (1)",

@@ -242,6 +242,9 @@ var clusterDamages = []struct {
 func TestDamages(t *testing.T) {
 	for _, majors := range [][2]int{{15, 18}, {10, 18}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
+			if testing.Short() && majors[0] < 15 {
+				t.Skip("skipped: -short has time for 15 and 18 alone")
+			}
 			sql := worldSQL(majors[0])
 			source := read(t, postgres.Source, cluster(t, majors[0]).TestDB(t, sql...))
 			c := cluster(t, majors[1])

@@ -200,6 +200,9 @@ func TestEqualWorlds(t *testing.T) {
 	for _, majors := range [][2]int{{10, 18}, {13, 15}, {15, 18}, {18, 18}, {11, 16}, {12, 17}, {14, 14}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && majors != [2]int{15, 18} {
+				t.Skip("skipped: -short has time for 15 and 18 alone")
+			}
 			sql := worldSQL(majors[0])
 			source := read(t, postgres.Source, cluster(t, majors[0]).TestDB(t, sql...))
 			target := read(t, postgres.Target, cluster(t, majors[1]).TestDB(t, sql...))
