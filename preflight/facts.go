@@ -142,6 +142,10 @@ func gather(ctx context.Context, source, target *postgres.DB, o Options) (*facts
 // inspect reads all facts but the definitions.
 func inspect(ctx context.Context, source, target *postgres.DB, o Options) (*facts, error) {
 	o.Fence.Source, o.Fence.Target = source, target
+	o.Fence.Heartbeats = slices.Clone(o.Fence.Heartbeats)
+	for i := range o.Fence.Heartbeats { // a preflight writes nothing, whatever verify may
+		o.Fence.Heartbeats[i].Strike = false
+	}
 	f := &facts{o: o, source: source, target: target, features: map[postgres.Side]postgres.Features{},
 		definitions: map[postgres.Side]*schema.Definitions{}, states: map[postgres.Side]map[uint32]postgres.SequenceState{}}
 	catalogs, err := postgres.Both(ctx, source, target, func(ctx context.Context, db *postgres.DB) (*postgres.Catalog, error) {

@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/internal/pgcluster"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/schema"
@@ -130,5 +132,22 @@ func TestNoPassByAccident(t *testing.T) {
 	var mistake *OperatorError
 	if _, err := Run(t.Context(), w.source.db, openDB(t, postgres.Target, w.source.url), defaults()); !errors.As(err, &mistake) {
 		t.Errorf("the same database twice: %v", err)
+	}
+}
+
+// A preflight writes nothing: a heartbeat that verify may strike is left alone.
+func TestStrikesNothing(t *testing.T) {
+	slow(t)
+	w := newWorld(t, alone(t, 15), alone(t, 18), `CREATE TABLE beat (id int PRIMARY KEY, n int); INSERT INTO beat VALUES (1, 0)`)
+	w.replicate(t, " WITH (copy_data = false)")
+	o := defaults()
+	o.Measure = 200 * time.Millisecond
+	o.Fence.Heartbeats = []fence.Heartbeat{{Strike: true, Beat: postgres.Beat{Table: "public.beat", Column: "n", KeyColumn: "id", Key: "1"}}}
+	w.run(t, o)
+	if n := w.source.ask(t, "SELECT n FROM beat"); n != "0" {
+		t.Errorf("the marker stands at %s", n)
+	}
+	if !o.Fence.Heartbeats[0].Strike {
+		t.Error("the caller's options were changed")
 	}
 }
