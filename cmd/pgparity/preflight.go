@@ -116,7 +116,12 @@ func (a *app) preflight(cmd *cobra.Command, f *preflightFlags) error {
 			continue
 		}
 		a.worse(map[preflight.Verdict]int{preflight.Ready: exitMatch, preflight.Blocked: exitMismatch, preflight.Unproven: exitUnproven}[res.Verdict])
-		if err := a.deliverPreflight(p, res, f, format); err != nil {
+		err = deliver(p.Reports, f.quiet,
+			func(path string, format report.Format) error {
+				return report.WritePreflightFile(path, res, format, report.Options{Verbose: f.verbose})
+			},
+			func() error { return report.WritePreflight(a.stdout, res, format, a.rendering(f.verbose)) })
+		if err != nil {
 			printError(a.stderr, named(p, err))
 			a.worse(exitUsage)
 		}
@@ -193,20 +198,4 @@ func (a *app) preflightPair(ctx context.Context, p config.Pair, acks []preflight
 		return nil, fmt.Errorf("%w: run again when the server answers", err)
 	}
 	return res, err
-}
-
-// deliverPreflight writes one pair's reports: all that can be written.
-func (a *app) deliverPreflight(p config.Pair, res *preflight.Result, f *preflightFlags, format report.Format) error {
-	var failed []error
-	for _, r := range p.Reports {
-		if err := report.WritePreflightFile(r.Path, res, report.Format(r.Format), report.Options{Verbose: f.verbose}); err != nil {
-			failed = append(failed, fmt.Errorf("report: %w", err))
-		}
-	}
-	if !f.quiet {
-		if err := report.WritePreflight(a.stdout, res, format, a.rendering(f.verbose)); err != nil {
-			failed = append(failed, fmt.Errorf("stdout: %w", err))
-		}
-	}
-	return errors.Join(failed...)
 }

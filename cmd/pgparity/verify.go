@@ -127,7 +127,12 @@ func (a *app) verifyAll(ctx context.Context, pairs []config.Pair, f *verifyFlags
 			continue
 		}
 		a.worse(exitOf(res.Verdict))
-		if err := a.deliver(p, res, f, format); err != nil {
+		err = deliver(p.Reports, f.quiet,
+			func(path string, format report.Format) error {
+				return report.WriteFile(path, res, format, report.Options{Verbose: f.verbose})
+			},
+			func() error { return report.Write(a.stdout, res, format, a.rendering(f.verbose)) })
+		if err != nil {
 			// The verdict stands; that a report is lost must not hide it.
 			printError(a.stderr, named(p, err))
 			a.worse(exitUsage)
@@ -137,16 +142,16 @@ func (a *app) verifyAll(ctx context.Context, pairs []config.Pair, f *verifyFlags
 }
 
 // deliver writes one pair's reports: all that can be written, whatever
-// happens to the others.
-func (a *app) deliver(p config.Pair, res *checker.Result, f *verifyFlags, format report.Format) error {
+// happens to the others. file writes one of them, print what stdout gets.
+func deliver(reports []config.Report, quiet bool, file func(path string, f report.Format) error, print func() error) error {
 	var failed []error
-	for _, r := range p.Reports {
-		if err := report.WriteFile(r.Path, res, report.Format(r.Format), report.Options{Verbose: f.verbose}); err != nil {
+	for _, r := range reports {
+		if err := file(r.Path, report.Format(r.Format)); err != nil {
 			failed = append(failed, fmt.Errorf("report: %w", err))
 		}
 	}
-	if !f.quiet {
-		if err := report.Write(a.stdout, res, format, a.rendering(f.verbose)); err != nil {
+	if !quiet {
+		if err := print(); err != nil {
 			failed = append(failed, fmt.Errorf("stdout: %w", err))
 		}
 	}
