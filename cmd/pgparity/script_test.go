@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 // Beside testscript's own commands they use:
 //
 //	createdb NAME MAJOR [FILE]…   a new database; $NAME is its URL, $NAME_DB its name, $NAME_HOST host:port
+//	                              MAJOR-own: of a server of preflight's own, for roles are all databases'
 //	sql NAME STATEMENT|FILE…      runs statements in it as its superuser
 //	login VAR NAME ROLE           lets the role log in with the canary as its password; $VAR is its URL
 //	exits CODE COMMAND…           runs a command, which must exit with just that code
@@ -61,6 +62,9 @@ func TestScripts(t *testing.T) {
 	if !testing.Short() {
 		for _, major := range []int{10, 15, 18} {
 			b.clusters[strconv.Itoa(major)] = pgcluster.Shared(t, major)
+		}
+		for _, major := range []int{15, 18} {
+			b.clusters[fmt.Sprintf("%d-own", major)] = pgcluster.SharedWith(t, fmt.Sprintf("own %d", major), pgcluster.Options{Major: major})
 		}
 	}
 	testscript.Run(t, testscript.Params{
