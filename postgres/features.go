@@ -31,8 +31,15 @@ func (f Features) Fill(sql string) string {
 	})
 }
 
-// ReadFeatures reads them. No privilege is needed.
+// ReadFeatures reads them, once: they stay what they are as long as a server
+// runs, and another one is refused (recognise). No privilege is needed.
 func (db *DB) ReadFeatures(ctx context.Context) (Features, error) {
+	db.mu.Lock()
+	known := db.features
+	db.mu.Unlock()
+	if known.names != nil {
+		return known, nil
+	}
 	f := Features{names: map[string]bool{}}
 	err := db.Read(ctx, "features", func(ctx context.Context, s *Session) error {
 		return s.Each(ctx, db.statement("features"), func(r Row) error {
@@ -43,5 +50,8 @@ func (db *DB) ReadFeatures(ctx context.Context) (Features, error) {
 	if err != nil {
 		return Features{}, fmt.Errorf("features: %w", err)
 	}
+	db.mu.Lock()
+	db.features = f
+	db.mu.Unlock()
 	return f, nil
 }

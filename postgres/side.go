@@ -68,6 +68,7 @@ type DB struct {
 
 	mu       sync.Mutex
 	instance string // which running server and database the first session found
+	features Features
 }
 
 // Server is what a side's server says of itself.

@@ -53,20 +53,16 @@ func (f *facts) rooms(ctx context.Context, side postgres.Side, id string) (rooms
 		return rooms{}, err
 	}
 	var r rooms
-	err = postgres.Again(ctx, func() error {
-		return db.Read(ctx, "preflight "+id, func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, postgres.Statement{SQL: f.features[side].Fill(readRooms)}, func(row postgres.Row) error {
-				r = rooms{logical: row.Text(0) == "logical",
-					slots:       room{"max_replication_slots", row.Int(1), row.Int(2)},
-					senders:     room{"max_wal_senders", row.Int(3), row.Int(4)},
-					workers:     room{"max_logical_replication_workers", row.Int(5), row.Int(6)},
-					processes:   room{"max_worker_processes", 0, row.Int(7)},
-					prepared:    room{"max_prepared_transactions", row.Int(8), row.Int(9)},
-					origins:     room{row.Text(12), row.Int(10), row.Int(11)},
-					syncWorkers: row.Int(13)}
-				return nil
-			})
-		})
+	err = readEach(ctx, db, "preflight "+id, postgres.Statement{SQL: f.features[side].Fill(readRooms)}, nil, func(row postgres.Row) error {
+		r = rooms{logical: row.Text(0) == "logical",
+			slots:       room{"max_replication_slots", row.Int(1), row.Int(2)},
+			senders:     room{"max_wal_senders", row.Int(3), row.Int(4)},
+			workers:     room{"max_logical_replication_workers", row.Int(5), row.Int(6)},
+			processes:   room{"max_worker_processes", 0, row.Int(7)},
+			prepared:    room{"max_prepared_transactions", row.Int(8), row.Int(9)},
+			origins:     room{row.Text(12), row.Int(10), row.Int(11)},
+			syncWorkers: row.Int(13)}
+		return nil
 	})
 	return r, err
 }

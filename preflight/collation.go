@@ -164,20 +164,3 @@ ORDER BY 1`
 	return queryRows(ctx, f.target, "preflight extension-unavailable", postgres.Statement{SQL: sql, Args: []string{postgres.TextArray(wanted)}},
 		func(r postgres.Row) Hazard { return Hazard{Object: r.Text(0), Sentence: r.Text(1)} })
 }
-
-// queryRows reads all rows of a statement in a transaction of its own, once
-// more where a standby's replay cancelled it. settings hold for that
-// transaction.
-func queryRows[T any](ctx context.Context, db *postgres.DB, tag string, st postgres.Statement, scan func(postgres.Row) T, settings ...string) ([]T, error) {
-	var rows []T
-	err := postgres.Again(ctx, func() error {
-		rows = nil
-		return db.Read(ctx, tag, func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, st, func(r postgres.Row) error {
-				rows = append(rows, scan(r))
-				return nil
-			})
-		}, settings...)
-	})
-	return rows, err
-}

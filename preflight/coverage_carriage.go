@@ -282,15 +282,10 @@ func (f *facts) live(side postgres.Side) *postgres.DB {
 func readRows[T any](ctx context.Context, f *facts, db *postgres.DB, sql string, args []string, scan func(postgres.Row) (T, error)) ([]T, error) {
 	st := postgres.Statement{SQL: f.features[db.Side()].Fill(f.expand(sql)), Args: args}
 	var list []T
-	err := postgres.Again(ctx, func() error {
-		list = nil
-		return db.Read(ctx, "preflight", func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, st, func(r postgres.Row) error {
-				v, err := scan(r)
-				list = append(list, v)
-				return err
-			})
-		})
+	err := readEach(ctx, db, "preflight", st, func() { list = nil }, func(r postgres.Row) error {
+		v, err := scan(r)
+		list = append(list, v)
+		return err
 	})
 	return list, err
 }

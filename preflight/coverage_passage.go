@@ -13,10 +13,7 @@ const listedAtMost = 5
 
 // fewOf joins the first few.
 func fewOf(names []string, by string) string {
-	if len(names) > listedAtMost {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:listedAtMost], by), len(names)-listedAtMost)
-	}
-	return strings.Join(names, by)
+	return joined(names, by, listedAtMost)
 }
 
 // which names those of a table's relations that something holds for: the table,

@@ -132,24 +132,16 @@ func (d *Detector) query(ctx context.Context, f *facts, side postgres.Side) ([]H
 	if d.Args != nil {
 		st.Args = d.Args(f)
 	}
-	var found []Hazard
-	err := postgres.Again(ctx, func() error {
-		found = nil
-		return db.Read(ctx, "preflight "+d.ID, func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, st, func(r postgres.Row) error {
-				h := Hazard{Object: r.Text(0), Sentence: r.Text(1)}
-				if r.Len() > 2 {
-					h.Fix = r.Text(2)
-				}
-				if r.Len() > 3 {
-					h.Severity = schema.Severity(r.Text(3))
-				}
-				found = append(found, h)
-				return nil
-			})
-		})
+	return queryRows(ctx, db, "preflight "+d.ID, st, func(r postgres.Row) Hazard {
+		h := Hazard{Object: r.Text(0), Sentence: r.Text(1)}
+		if r.Len() > 2 {
+			h.Fix = r.Text(2)
+		}
+		if r.Len() > 3 {
+			h.Severity = schema.Severity(r.Text(3))
+		}
+		return h
 	})
-	return found, err
 }
 
 // The relations that a statement may begin WITH: {{rel}} and the like stand for

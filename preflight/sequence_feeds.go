@@ -55,15 +55,10 @@ ORDER BY 2, 3, 4`
 // sequence.
 func (f *facts) readFeeds(ctx context.Context, side postgres.Side) (map[uint32][]feed, error) {
 	var feeds map[uint32][]feed
-	err := postgres.Again(ctx, func() error {
-		feeds = map[uint32][]feed{}
-		return f.on(side).Read(ctx, "preflight sequence feeds", func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, postgres.Statement{SQL: feedsSQL}, func(r postgres.Row) error {
-				oid := uint32(r.Int(0))
-				feeds[oid] = append(feeds[oid], feed{schema: r.Text(1), table: r.Text(2), column: r.Text(3), name: r.Text(4), kind: r.Text(5)})
-				return nil
-			})
-		})
+	err := readEach(ctx, f.on(side), "preflight sequence feeds", postgres.Statement{SQL: feedsSQL}, func() { feeds = map[uint32][]feed{} }, func(r postgres.Row) error {
+		oid := uint32(r.Int(0))
+		feeds[oid] = append(feeds[oid], feed{schema: r.Text(1), table: r.Text(2), column: r.Text(3), name: r.Text(4), kind: r.Text(5)})
+		return nil
 	})
 	return feeds, err
 }
@@ -136,17 +131,13 @@ func (f *facts) lookUp(ctx context.Context, side postgres.Side, list []*lookup, 
 		}
 		batch := list[:n]
 		list = list[n:]
-		err := postgres.Again(ctx, func() error {
-			return f.on(side).Read(ctx, "preflight sequence values", func(ctx context.Context, s *postgres.Session) error {
-				return s.Each(ctx, postgres.Statement{SQL: lookupSQL(side, batch, last)}, func(r postgres.Row) error {
-					l := batch[r.Int(0)]
-					l.taken = r.Bool(1)
-					if last, ok := new(big.Int).SetString(r.Text(2), 10); ok {
-						l.last = last
-					}
-					return nil
-				})
-			})
+		err := readEach(ctx, f.on(side), "preflight sequence values", postgres.Statement{SQL: lookupSQL(side, batch, last)}, nil, func(r postgres.Row) error {
+			l := batch[r.Int(0)]
+			l.taken = r.Bool(1)
+			if last, ok := new(big.Int).SetString(r.Text(2), 10); ok {
+				l.last = last
+			}
+			return nil
 		})
 		if err != nil {
 			return err

@@ -185,13 +185,9 @@ func sequenceDefinitions(ctx context.Context, f *facts) ([]Hazard, error) {
 
 func readCaches(ctx context.Context, db *postgres.DB) (map[uint32]int64, error) {
 	caches := map[uint32]int64{}
-	err := postgres.Again(ctx, func() error {
-		return db.Read(ctx, "preflight sequence-definition", func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, postgres.Statement{SQL: "SELECT seqrelid::pg_catalog.int8, seqcache FROM pg_catalog.pg_sequence"}, func(r postgres.Row) error {
-				caches[uint32(r.Int(0))] = r.Int(1)
-				return nil
-			})
-		})
+	err := readEach(ctx, db, "preflight sequence-definition", postgres.Statement{SQL: "SELECT seqrelid::pg_catalog.int8, seqcache FROM pg_catalog.pg_sequence"}, nil, func(r postgres.Row) error {
+		caches[uint32(r.Int(0))] = r.Int(1)
+		return nil
 	})
 	return caches, err
 }

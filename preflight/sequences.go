@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strings"
 
 	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/pairing"
@@ -352,8 +351,5 @@ const listed = 20
 
 // some names objects, not more than a sentence holds.
 func some(names []string) string {
-	if len(names) > listed {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:listed], ", "), len(names)-listed)
-	}
-	return strings.Join(names, ", ")
+	return joined(names, ", ", listed)
 }

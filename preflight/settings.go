@@ -111,13 +111,9 @@ WHERE s.name = ANY ($1::pg_catalog.text[])`
 func (f *facts) settings(ctx context.Context, side postgres.Side, names []string) (map[string]setting, error) {
 	found := map[string]setting{}
 	st := postgres.Statement{SQL: readSettings, Args: []string{postgres.TextArray(names)}}
-	err := postgres.Again(ctx, func() error {
-		return f.on(side).Read(ctx, "preflight settings", func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, st, func(r postgres.Row) error {
-				found[r.Text(0)] = setting{value: canonical(r.Text(0), r.Text(6), r.Text(5), r.Text(1)), original: r.Bool(2), hidden: r.Bool(3), start: r.Bool(4), unit: r.Text(5)}
-				return nil
-			})
-		})
+	err := readEach(ctx, f.on(side), "preflight settings", st, nil, func(r postgres.Row) error {
+		found[r.Text(0)] = setting{value: canonical(r.Text(0), r.Text(6), r.Text(5), r.Text(1)), original: r.Bool(2), hidden: r.Bool(3), start: r.Bool(4), unit: r.Text(5)}
+		return nil
 	})
 	return found, err
 }

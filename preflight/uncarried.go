@@ -39,7 +39,7 @@ FROM (` + matviews + `) v WHERE NOT v.relispopulated ORDER BY v.oid`,
 		Find:  alwaysIdentities,
 	},
 	{
-		ID: "extension-state", Severity: schema.Warn, Side: postgres.Source, When: rowsOnly,
+		ID: "extension-state", Severity: schema.Warn, Side: postgres.Source, When: onlyByRows,
 		About: "what extensions keep in tables that are not replicated",
 		// A condition keeps the user's rows apart from the extension's own; it is
 		// SQL of the extension's and not run here.
@@ -105,8 +105,8 @@ GROUP BY held.name`,
 	},
 }
 
-// rowsOnly is a When for what a replication of rows leaves out.
-func rowsOnly(f *facts) string {
+// onlyByRows is a When for what a replication of rows leaves out.
+func onlyByRows(f *facts) string {
 	if f.rowsOnly() {
 		return ""
 	}
@@ -123,14 +123,9 @@ WHERE c.relkind = 'm' AND {{own n.nspname}} AND NOT EXISTS (SELECT FROM pg_catal
 // fn with each row. fn may be called anew from the first row on, after begin.
 func (f *facts) rows(ctx context.Context, side postgres.Side, id, sql string, begin func(), fn func(postgres.Row)) error {
 	st := postgres.Statement{SQL: f.features[side].Fill(f.expand(sql))}
-	return postgres.Again(ctx, func() error {
-		begin()
-		return f.on(side).Read(ctx, "preflight "+id, func(ctx context.Context, s *postgres.Session) error {
-			return s.Each(ctx, st, func(r postgres.Row) error {
-				fn(r)
-				return nil
-			})
-		})
+	return readEach(ctx, f.on(side), "preflight "+id, st, begin, func(r postgres.Row) error {
+		fn(r)
+		return nil
 	})
 }
 
