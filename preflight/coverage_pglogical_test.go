@@ -41,7 +41,7 @@ func pglogicalEnd(t *testing.T, side postgres.Side, name string, sql ...string) 
 	e.exec(t, append([]string{"CREATE EXTENSION pglogical"}, sql...)...)
 	e.ask(t, fmt.Sprintf("SELECT pglogical.create_node('%s', 'host=%s port=%d dbname=%s user=postgres')", name, c.Host(), c.Port(), database))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := c.Exec(ctx, database, "SELECT pglogical.drop_subscription(sub_name) FROM pglogical.subscription"); err != nil {
 			t.Error(err)
