@@ -210,6 +210,7 @@ func (w *world) look(t *testing.T, id string, o Options) []Hazard {
 			t.Errorf("%s is %s at worst, as the list has it, and here %s: %s", id, worst, h.Severity, h.Sentence)
 		}
 	}
+	order(hazards, func(string) int { return 0 })
 	return hazards
 }
 
