@@ -21,14 +21,15 @@ var arrows = map[string][]string{
 	"preflight":                {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
 	"probe":                    {"postgres"},
 	"checker":                  {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
-	"report":                   {"checker", "fence", "pairing", "preflight", "hashing", "sampler", "schema"},
+	"cutover":                  {"checker", "fence", "hashing", "pairing", "postgres", "preflight", "sampler", "schema"},
+	"report":                   {"checker", "cutover", "fence", "pairing", "preflight", "hashing", "sampler", "schema"},
 	"config":                   {},
 	"internal/pgcluster":       {},
 	"internal/pgcluster/fetch": {"internal/pgcluster"},
 	"internal/demo":            {"checker", "hashing", "postgres", "report", "internal/pgcluster"},
 	"internal/soak":            {}, // tests alone
 	"internal/bench":           {"checker", "hashing", "postgres", "internal/pgcluster"},
-	"cmd/pgparity":             {"checker", "config", "fence", "hashing", "pairing", "postgres", "preflight", "probe", "report", "sampler", "internal/demo"},
+	"cmd/pgparity":             {"checker", "config", "cutover", "fence", "hashing", "pairing", "postgres", "preflight", "probe", "report", "sampler", "internal/demo"},
 }
 
 func TestImportsRunUpward(t *testing.T) {

@@ -165,7 +165,7 @@ func (db *DB) connectError(err error) error {
 }
 
 func (db *DB) unreachable(err error) string {
-	cfg := db.pool.Config().ConnConfig
+	cfg := db.where
 	where := fmt.Sprintf("%s:%d", cfg.Host, cfg.Port)
 	if strings.HasPrefix(cfg.Host, "/") {
 		where = cfg.Host

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -53,6 +54,16 @@ type Options struct {
 	// Run names the run in each statement's comment, for whoever reads
 	// pg_stat_activity on the other end.
 	Run string
+	// Database, where it is not "", is the database in place of the URL's.
+	Database string
+	// Application is what the sessions call themselves (application_name) in place
+	// of the URL's; "" is the URL's, and pgparity where that has none.
+	Application string
+	// Keep: what is connected once stays so, however long it is idle (see Warm).
+	Keep bool
+	// AsClient: a Control's session is left as an application gets it: what its
+	// database and role set by default holds.
+	AsClient bool
 }
 
 // DB is one side: a pool of connections and what its server said of itself.
@@ -65,6 +76,7 @@ type DB struct {
 	pin    string // BEGIN and the SET LOCALs, for this server's version
 	run    string
 	secret string // the password in use, to keep it out of messages
+	where  *pgx.ConnConfig
 
 	mu       sync.Mutex
 	instance string // which running server and database the first session found
@@ -96,26 +108,15 @@ const connectTimeout = 15 * time.Second
 // Open connects to one side and reads who it is. The error says what to do
 // and never holds the password.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	cfg, err := pgxpool.ParseConfig(o.URL)
+	cfg, err := o.poolConfig()
 	if err != nil {
-		// The parser's own message may quote the string, password included.
-		return nil, fmt.Errorf("%s: the connection string is not valid: want postgres://user@host:5432/dbname or \"host=… dbname=… user=…\" (percent-encode special characters in a URL's password, or use .pgpass)%s", o.Side, fileHint(err))
-	}
-	cfg.MaxConns = int32(max(o.MaxConns, 1))
-	cfg.MinConns = 0
-	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
-		cfg.ConnConfig.RuntimeParams["application_name"] = "pgparity"
+		return nil, err
 	}
 	// A cancelled run must cancel its statements on the server, not just hang up.
-	cfg.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 3 * time.Second}
-	}
+	cfg.ConnConfig.BuildContextWatcherHandler = cancelling
 	dials := newDials(cfg.ConnConfig.DialFunc)
 	cfg.ConnConfig.DialFunc = dials.dial
-	db := &DB{side: o.Side, dials: dials, run: o.Run, secret: cfg.ConnConfig.Password}
+	db := &DB{side: o.Side, dials: dials, run: o.Run, secret: cfg.ConnConfig.Password, where: cfg.ConnConfig}
 	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Side, err)
 	}
@@ -124,6 +125,67 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	return db, nil
+}
+
+// poolConfig parses the URL and sets what all connections have in common. Its
+// error never holds the password.
+func (o Options) poolConfig() (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// The parser's own message may quote the string, password included.
+		return nil, fmt.Errorf("%s: the connection string is not valid: want postgres://user@host:5432/dbname or \"host=… dbname=… user=…\" (percent-encode special characters in a URL's password, or use .pgpass)%s", o.Side, fileHint(err))
+	}
+	cfg.MaxConns = int32(max(o.MaxConns, 1))
+	cfg.MinConns = 0
+	if o.Keep {
+		cfg.MaxConnLifetime, cfg.MaxConnIdleTime = keptFor, keptFor
+	}
+	conn := cfg.ConnConfig
+	if conn.ConnectTimeout == 0 {
+		conn.ConnectTimeout = connectTimeout
+	}
+	if o.Database != "" {
+		conn.Database = o.Database
+	}
+	switch {
+	case o.Application != "":
+		conn.RuntimeParams["application_name"] = o.Application
+	case conn.RuntimeParams["application_name"] == "":
+		conn.RuntimeParams["application_name"] = "pgparity"
+	}
+	return cfg, nil
+}
+
+// keptFor is longer than anything that keeps connections lasts.
+const keptFor = 365 * 24 * time.Hour
+
+// cancelPatience is how long a server has to answer a cancelled statement.
+const cancelPatience = 3 * time.Second
+
+// cancelling makes the end of a context cancel the statement on the server, and
+// not just hang up.
+func cancelling(c *pgconn.PgConn) ctxwatch.Handler {
+	return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelPatience}
+}
+
+// Warm connects n times, up to MaxConns, so that later readings need no new
+// connection: a database that is closed to clients lets nobody in.
+func (db *DB) Warm(ctx context.Context, n int) error {
+	n = min(n, int(db.pool.Config().MaxConns))
+	held := make([]*pgxpool.Conn, 0, n)
+	defer func() {
+		for _, c := range held {
+			c.Release()
+		}
+	}()
+	for range n {
+		c, err := db.pool.Acquire(ctx)
+		if err != nil {
+			return db.connectError(err)
+		}
+		held = append(held, c)
+	}
+	return nil
 }
 
 // errOtherServer ends a run in which an address led to two servers: what was

@@ -1,0 +1,3 @@
+package cutover
+
+type journal struct{}
