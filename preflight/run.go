@@ -122,13 +122,8 @@ func (r *Result) lookAll(ctx context.Context, f *facts) {
 		r.Unknown = append(r.Unknown, t.unknown...)
 		r.Checked = append(r.Checked, t.checked)
 	}
-	order(r.Hazards, func(id string) int { return place(r.Checked, id) })
-}
-
-// order sorts hazards as reports list them; place tells detectors' order.
-func order(hazards []Hazard, place func(id string) int) {
-	slices.SortStableFunc(hazards, func(a, b Hazard) int {
-		return cmp.Or(cmp.Compare(rank(a.Severity), rank(b.Severity)), cmp.Compare(place(a.ID), place(b.ID)),
+	slices.SortStableFunc(r.Hazards, func(a, b Hazard) int {
+		return cmp.Or(cmp.Compare(rank(a.Severity), rank(b.Severity)), cmp.Compare(place(r.Checked, a.ID), place(r.Checked, b.ID)),
 			cmp.Compare(a.Side, b.Side), cmp.Compare(a.Object, b.Object))
 	})
 }
