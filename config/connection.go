@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,9 +29,12 @@ type connection struct {
 }
 
 type part struct {
-	name, text string
-	at         origin
-	broken     bool // check has reported it
+	name string
+	template
+}
+
+func newPart(name, text string, at origin) part {
+	return part{name, template{text: text, at: at, wrong: func(s string) string { return checkPart(name, s) }}}
 }
 
 var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.]*$`)
@@ -80,15 +82,8 @@ func checkPart(name, s string) string {
 
 // check reports what can be told without the environment.
 func (c *connection) check(m *mistakes) {
-	for i, p := range c.parts {
-		s, references, bad := expand(p.text, func(string) (string, bool) { return "", true })
-		if len(bad) == 0 && references == 0 {
-			if message := checkPart(p.name, s); message != "" {
-				bad = append(bad, message)
-			}
-		}
-		c.parts[i].broken = len(bad) > 0
-		m.add(p.at, bad...)
+	for i := range c.parts {
+		c.parts[i].check(m)
 	}
 }
 
@@ -97,20 +92,15 @@ func (c *connection) check(m *mistakes) {
 func (c *connection) render(env environment, readFile fileReader, m *mistakes) string {
 	var out []string
 	for _, p := range c.parts {
-		if p.broken {
+		s, ok := p.fill(env, m)
+		if !ok {
 			continue
 		}
-		s, references, bad := expand(p.text, env.lookup)
-		if len(bad) == 0 && references > 0 {
-			if message := checkPart(p.name, s); message != "" {
-				bad = append(bad, message)
-			}
-		}
 		name := p.name
-		if len(bad) == 0 && (name == "password_env" || name == "password_file") {
+		if name == "password_env" || name == "password_file" {
 			var message string
 			if s, message = password(name, s, env, readFile); message != "" {
-				bad = append(bad, message)
+				m.add(p.at, message)
 			}
 			name = "password"
 		}
@@ -119,7 +109,6 @@ func (c *connection) render(env environment, readFile fileReader, m *mistakes) s
 		} else {
 			out = append(out, name+"="+quote(s))
 		}
-		m.add(p.at, bad...)
 	}
 	return strings.Join(out, " ")
 }
@@ -148,31 +137,4 @@ func password(from, s string, env environment, readFile fileReader) (secret, bad
 // quote writes a value of libpq's keyword/value form.
 func quote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
-}
-
-var variable = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
-
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// expand replaces ${NAME} by what lookup says and counts the references; $${
-// stands for a literal ${. What was filled in is not expanded again. An empty
-// variable is as bad as a missing one: an empty host means another server.
-func expand(s string, lookup func(string) (string, bool)) (out string, references int, bad []string) {
-	out = variable.ReplaceAllStringFunc(s, func(ref string) string {
-		if strings.HasPrefix(ref, "$$") {
-			return ref[1:]
-		}
-		references++
-		name := strings.TrimSuffix(strings.TrimPrefix(ref, "${"), "}")
-		if !strings.HasSuffix(ref, "}") || !variableName.MatchString(name) {
-			bad = append(bad, "has a ${ that is not followed by a variable's name and }; write $${ for a literal ${")
-			return ""
-		}
-		v, ok := lookup(name)
-		if !ok {
-			bad = append(bad, fmt.Sprintf("uses the environment variable %s, which is not set or is empty", name))
-		}
-		return v
-	})
-	return out, references, bad
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,9 @@ const (
 	docsFile  = "../docs/configuration.md"
 	docsBegin = "<!-- options: begin (generated: go test ./config -run TestDocs -update) -->\n"
 	docsEnd   = "<!-- options: end -->\n"
+	// What is set under cutover has a table of its own.
+	cutoverBegin = "<!-- cutover: begin (generated: go test ./config -run TestDocs -update) -->\n"
+	cutoverEnd   = "<!-- cutover: end -->\n"
 )
 
 // markdown is the option table as the documentation shows it.
@@ -45,37 +49,46 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(content), docsBegin)
-	table, after, ok2 := strings.Cut(rest, docsEnd)
-	if !ok || !ok2 {
-		t.Fatalf("%s lacks the markers of the option table", docsFile)
+	text := string(content)
+	cutover := func(o Option) bool { return o.Cutover() }
+	for _, part := range []struct{ begin, end, want string }{
+		{docsBegin, docsEnd, markdown(slices.DeleteFunc(Options(), cutover))},
+		{cutoverBegin, cutoverEnd, markdown(slices.DeleteFunc(Options(), func(o Option) bool { return !cutover(o) }))},
+	} {
+		before, rest, ok := strings.Cut(text, part.begin)
+		table, after, ok2 := strings.Cut(rest, part.end)
+		if !ok || !ok2 {
+			t.Fatalf("%s lacks the markers of the option table: %s", docsFile, part.begin)
+		}
+		text = before + part.begin + part.want + part.end + after
+		if diff := cmp.Diff(part.want, table); diff != "" && !*update {
+			t.Errorf("run go test ./config -run TestDocs -update\n%s", diff)
+		}
 	}
-	want := markdown(Options())
 	if *update {
-		if err := os.WriteFile(docsFile, []byte(before+docsBegin+want+docsEnd+after), 0o644); err != nil {
+		if err := os.WriteFile(docsFile, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if diff := cmp.Diff(want, table); diff != "" {
-		t.Errorf("run go test ./config -run TestDocs -update\n%s", diff)
 	}
 }
 
-// The example in the documentation is a valid file.
-func TestDocsExample(t *testing.T) {
+// The examples in the documentation are valid files.
+func TestDocsExamples(t *testing.T) {
 	content, err := os.ReadFile(docsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(content), "```yaml\n")
-	example, _, ok := strings.Cut(rest, "```\n")
-	if !ok {
-		t.Fatalf("%s has no YAML example", docsFile)
+	want := []int{3, 2} // pairs of each
+	examples := strings.Split(string(content), "```yaml\n")[1:]
+	if len(examples) != len(want) {
+		t.Fatalf("%s has %d YAML examples", docsFile, len(examples))
 	}
-	pairs, err := Load(Input{Config: []byte(example), Environ: []string{"SHOP_USER=u", "STOCK_PASSWORD=p"},
-		ReadFile: func(string) ([]byte, error) { return []byte("p\n"), nil }})
-	if err != nil || len(pairs) != 3 {
-		t.Errorf("got %d pairs and %v", len(pairs), err)
+	for i, example := range examples {
+		example, _, _ = strings.Cut(example, "```\n")
+		pairs, err := Load(Input{Config: []byte(example), Environ: []string{"SHOP_USER=u", "STOCK_PASSWORD=p", "DNS_TOKEN=t", "POOLER_PASSWORD=p"},
+			ReadFile: func(string) ([]byte, error) { return []byte("p\n"), nil }, Cutover: true})
+		if err != nil || len(pairs) != want[i] {
+			t.Errorf("example %d: got %d pairs and %v", i, len(pairs), err)
+		}
 	}
 }

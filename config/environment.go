@@ -45,6 +45,9 @@ func (l *loader) readEnviron() layer {
 	settings := layer{}
 	var known []string
 	for i, o := range l.table {
+		if o.Name == "" {
+			continue // only in YAML
+		}
 		known = append(known, strings.ToLower(strings.TrimPrefix(o.Env(), envPrefix)))
 		if v, given := l.env[o.Env()]; given {
 			at := origin{o.Env(), "", place{layer: layerEnv, line: i}}

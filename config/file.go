@@ -14,10 +14,16 @@ import (
 type layer map[string]setting
 
 type setting struct {
-	at         origin
-	apply      setter
-	connection *connection // in place of apply: sides and primaries in YAML
+	at    origin
+	apply setter
+	// render makes in place of apply a setter of what holds variables and password
+	// files: connections and what calls others, in YAML.
+	render rendering
 }
+
+// rendering fills in variables and password files. It is called for pairs that
+// are run, and reports what is missing.
+type rendering func(env environment, readFile fileReader, m *mistakes) setter
 
 // filePair is one entry of pairs.
 type filePair struct {
@@ -70,23 +76,41 @@ func (w *walker) readFile(content []byte) (f fileContent) {
 }
 
 func (w *walker) defaults(e entry) layer {
-	allowed := names{what: "a mapping of options", refused: map[string]string{"name": "belongs to a pair; move it there"}}
-	for _, o := range Options() {
-		if o.PairOnly {
-			allowed.refused[o.Key] = "belongs to a pair; move it there"
-		} else {
-			allowed.known = append(allowed.known, o.Key)
+	table, settings := Options(), layer{}
+	allowed := table.names("", true)
+	allowed.what, allowed.refused["name"] = "a mapping of options", belongsToPair
+	list, _ := w.entries(e.value, e.at.key, allowed)
+	w.options(list, "", true, settings)
+	return settings
+}
+
+const belongsToPair = "belongs to a pair; move it there"
+
+// names are the keys of the table that stand in one mapping: that of a pair, or
+// with a prefix such as "cutover." one inside it.
+func (t OptionTable) names(prefix string, defaults bool) names {
+	n := names{refused: map[string]string{}}
+	for _, o := range t {
+		key, inside := strings.CutPrefix(o.Key, prefix)
+		if !inside {
+			continue
+		}
+		key, _, nested := strings.Cut(key, ".")
+		switch {
+		case defaults && o.PairOnly && !nested:
+			n.refused[key] = belongsToPair
+		case !slices.Contains(n.known, key):
+			n.known = append(n.known, key)
 		}
 	}
-	list, _ := w.entries(e.value, e.at.key, allowed)
-	return w.options(list)
+	n.what = "a mapping with " + strings.Join(n.known, ", ")
+	return n
 }
 
 func (w *walker) pairs(e entry) (pairs []filePair) {
-	known := []string{"name"}
-	for _, o := range Options() {
-		known = append(known, o.Key)
-	}
+	allowed := Options().names("", false)
+	allowed.known = append([]string{"name"}, allowed.known...)
+	allowed.what = "a mapping with name, source, target and options"
 	seq, ok := e.value.(*ast.SequenceNode)
 	if !ok || len(seq.Values) == 0 {
 		if w.plain(e.value, e.at.key) {
@@ -97,18 +121,18 @@ func (w *walker) pairs(e entry) (pairs []filePair) {
 	named := map[string]string{}
 	for i, n := range seq.Values {
 		path := fmt.Sprintf("%s[%d]", e.at.key, i)
-		list, ok := w.entries(n, path, names{known: known, what: "a mapping with name, source, target and options"})
+		list, ok := w.entries(n, path, allowed)
 		if !ok {
 			continue
 		}
-		p := filePair{at: w.atNode(n, path)}
+		p := filePair{at: w.atNode(n, path), settings: layer{}}
 		nameAt := slices.IndexFunc(list, func(e entry) bool { return e.name == "name" })
 		if nameAt < 0 {
 			w.m.add(origin{p.at.where, path + ".name", p.at.place}, "is missing; every pair needs a name, for --pair and for reports")
 		} else {
 			p.name = w.name(list[nameAt], named, path)
 		}
-		p.settings = w.options(list)
+		w.options(list, "", false, p.settings)
 		pairs = append(pairs, p)
 	}
 	return pairs
@@ -136,29 +160,37 @@ func (w *walker) name(e entry, named map[string]string, path string) string {
 	return n.Value
 }
 
-func (w *walker) options(list []entry) layer {
-	table, settings := Options(), layer{}
+// options reads the entries of a mapping, and of those inside it, into settings.
+func (w *walker) options(list []entry, prefix string, defaults bool, settings layer) {
+	table := Options()
 	for _, e := range list {
-		o := table.byKey(e.name)
+		key := prefix + e.name
+		o := table.byKey(key)
 		if o == nil {
-			continue // a pair's name
+			// A mapping of options, or a pair's name.
+			if inside := table.names(key+".", defaults); len(inside.known) > 0 {
+				nested, _ := w.entries(e.value, e.at.key, inside)
+				w.options(nested, key+".", defaults, settings)
+			}
+			continue
 		}
 		s := setting{at: e.at}
 		switch {
 		case !w.plain(e.value, e.at.key):
-		case o.kind == kindPerTable:
-			s.apply = w.perTable(e)
-		case o.kind == kindHeartbeats:
-			s.apply = w.heartbeats(e)
+		case o.walk != nil:
+			s.apply, s.render = o.walk(w, e, defaults)
 		case o.kind == kindConnection:
-			s.connection = w.connection(e)
+			c := w.connection(e)
+			s.render = func(env environment, readFile fileReader, m *mistakes) setter {
+				text := c.render(env, readFile, m)
+				return func(p *Pair) { *o.connection(p) = text }
+			}
 		default:
 			s.apply = w.parse(o, e)
 		}
 		// A value with a mistake is kept as given: it must not be called missing.
-		settings[e.name] = s
+		settings[key] = s
 	}
-	return settings
 }
 
 // parse reads the value of an option of the simple kinds. It returns nil after
@@ -240,7 +272,7 @@ func (w *walker) connection(e entry) *connection {
 			w.m.add(e.at, "is empty")
 			return c
 		}
-		c.parts = []part{{text: s, at: e.at}}
+		c.parts = []part{newPart("", s, e.at)}
 		c.check(w.m)
 		return c
 	}
@@ -264,7 +296,7 @@ func (w *walker) connection(e entry) *connection {
 			w.m.add(p.at, "must be a text or a number")
 			continue
 		}
-		c.parts = append(c.parts, part{name: p.name, text: s, at: p.at})
+		c.parts = append(c.parts, newPart(p.name, s, p.at))
 	}
 	if len(list) == 0 {
 		w.m.add(e.at, "is empty")

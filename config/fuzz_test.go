@@ -12,7 +12,7 @@ import (
 // password that stands in a side's value.
 func FuzzLoad(f *testing.F) {
 	files, _ := filepath.Glob("testdata/mistakes/*.yaml")
-	for _, file := range append(files, "testdata/full.yaml") {
+	for _, file := range append(files, "testdata/full.yaml", "testdata/cutover.yaml") {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
@@ -24,16 +24,17 @@ func FuzzLoad(f *testing.F) {
 		"${s3cr3t-canary}", "!s3cr3t-canary x", "&s3cr3t-canary x", "*s3cr3t-canary", "@s3cr3t-canary", "%s3cr3t-canary", "s3cr3t-canary: x: y", "\"\\s3cr3t-canary\"",
 	} {
 		f.Add([]byte("version: 1\npairs:\n- name: a\n  source: " + side + "\n  last: s3cr3t-canary\n"))
+		f.Add([]byte("version: 1\npairs:\n- name: a\n  cutover: {application: x, reverse: " + side + ", poolers: [{admin: " + side + ", target: " + side + "}], hooks: [{http: {url: " + side + ", headers: " + side + "}}]}\n"))
 		f.Add([]byte(side))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		if content == nil {
 			content = []byte{}
 		}
-		pairs, err := Load(Input{Config: content, ReadFile: noFiles})
+		pairs, err := Load(Input{Config: content, ReadFile: noFiles, Cutover: true})
 		if err == nil {
 			for _, p := range pairs {
-				if p.Name == "" || p.Source == "" || p.Target == "" || len(p.Checks) == 0 || p.Concurrency < 0 {
+				if p.Name == "" || p.Source == "" || p.Target == "" || len(p.Checks) == 0 || p.Concurrency < 0 || p.Cutover.Journal == "" {
 					t.Errorf("incomplete pair %+v", p)
 				}
 			}

@@ -29,6 +29,7 @@ const (
 func heartbeats() value {
 	return value{
 		kind: kindHeartbeats,
+		walk: func(w *walker, e entry, _ bool) (setter, rendering) { return w.heartbeats(e), nil },
 		parse: func(values []string) (setter, []problem) {
 			var bad []problem
 			var list []Heartbeat

@@ -21,6 +21,10 @@ type Input struct {
 	// FlagsOnly are options, by flag name, of which environment and file speak to
 	// another command: here the flag alone counts.
 	FlagsOnly []string
+	// Cutover: the pairs are switched. Else what stands under cutover is checked
+	// for its shape and does not count, and Pair.Cutover is DefaultCutover: the
+	// variables and files that it names need not exist where pairs are verified.
+	Cutover bool
 
 	// ReadFile reads the configuration and password files; nil reads the disk.
 	ReadFile fileReader
@@ -165,7 +169,7 @@ func (l *loader) oneForMany(pairs int) {
 		return
 	}
 	for _, o := range l.table {
-		if !o.PairOnly {
+		if !o.PairOnly || !l.counts(o) {
 			continue
 		}
 		if s, given := l.flags[o.Key]; given {
@@ -185,42 +189,39 @@ func (l *loader) complete(from []filePair, defaults layer) []Pair {
 		p := Default()
 		p.Name = f.name
 		at := map[string]origin{} // where each option was given
-		for i, settings := range []layer{defaults, f.settings, l.environ, l.flags} {
-			for _, o := range l.table {
+		for _, o := range l.table {
+			if !l.counts(o) {
+				continue
+			}
+			var last setting
+			for i, settings := range []layer{defaults, f.settings, l.environ, l.flags} {
 				s, given := settings[o.Key]
-				given = given && (i == 3 || !slices.Contains(l.in.FlagsOnly, o.Name))
-				if given && s.apply != nil {
+				if !given || i < 3 && slices.Contains(l.in.FlagsOnly, o.Name) {
+					continue
+				}
+				if s.apply != nil {
 					s.apply(&p)
 				}
-				if given {
-					at[o.Key] = s.at
-				}
+				at[o.Key], last = s.at, s
+			}
+			// Variables and files of what is overridden are not even looked at.
+			if last.render != nil {
+				last.render(l.env, l.in.ReadFile, l.m)(&p)
 			}
 		}
-		p.Source = l.connect("source", f, p.Source)
-		p.Target = l.connect("target", f, p.Target)
-		p.SourcePrimary = l.connect("source_primary", f, p.SourcePrimary)
-		p.TargetPrimary = l.connect("target_primary", f, p.TargetPrimary)
-		p.Via = l.connect("via", f, p.Via)
 		l.checkHeartbeats(&p, at, defaults)
 		l.reportPaths(&p, at["reports"], writes)
 		l.resumePath(&p, at["resume"], writes)
+		if l.in.Cutover && (p.Name != "" || len(from) == 1) { // one of many without a name is a mistake already
+			l.checkCutover(&p, at, writes)
+		}
 		pairs = append(pairs, p)
 	}
 	return pairs
 }
 
-// connect renders a side or primary that the file gives. Where a flag or variable
-// overrides it, the file's variables and password files are not even looked at.
-func (l *loader) connect(key string, f filePair, given string) string {
-	_, flag := l.flags[key]
-	_, env := l.environ[key]
-	s, file := f.settings[key]
-	if flag || env || !file || s.connection == nil {
-		return given
-	}
-	return s.connection.render(l.env, l.in.ReadFile, l.m)
-}
+// counts tells whether the command at hand looks at an option at all.
+func (l *loader) counts(o Option) bool { return l.in.Cutover || !o.Cutover() }
 
 // reportPaths fills in the pair's name and sees that no report overwrites
 // another one.

@@ -68,7 +68,13 @@ func (m *mistakes) err() error {
 		return nil
 	}
 	m.list.sort()
-	return m.list
+	// What stands under defaults may be found wrong once for each pair.
+	once := map[Mistake]bool{}
+	return slices.DeleteFunc(m.list, func(one Mistake) bool {
+		before := once[one]
+		once[one] = true
+		return before
+	})
 }
 
 func (m Mistakes) sort() {

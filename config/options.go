@@ -9,7 +9,7 @@ import (
 // Option is one row of the option table.
 type Option struct {
 	Name        string // flag without the dashes; "" = only in YAML
-	Key         string // YAML key
+	Key         string // YAML key; of one in a mapping inside the pair's with dots: cutover.journal
 	Placeholder string // what stands for the value in help: GLOB, N; "" for a switch
 	Help        string // one sentence, lower case, without a full stop
 	PairOnly    bool   // the YAML key is refused under defaults
@@ -36,12 +36,16 @@ func (o Option) Env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.Name, "-", "_"))
 }
 
+// Cutover says whether the option is one of a switch alone: it counts only
+// where Input.Cutover is set.
+func (o Option) Cutover() bool { return strings.HasPrefix(o.Key, cutoverPrefix) }
+
 // Default is the option's default as it would be typed, "" if there is none.
 func (o Option) Default() string { return o.show(Default()) }
 
 // Repeatable says whether the flag may be given several times.
 func (o Option) Repeatable() bool {
-	return o.kind == kindList || o.kind == kindItems || o.kind == kindReports || o.kind == kindHeartbeats
+	return o.Name != "" && (o.kind == kindList || o.kind == kindItems || o.kind == kindReports || o.kind == kindHeartbeats)
 }
 
 // The words that options take.
@@ -54,9 +58,9 @@ var (
 )
 
 // Options returns the option table. It is the only place where an option is
-// defined.
+// defined; those of a switch stand at its end.
 func Options() OptionTable {
-	return OptionTable{
+	return append(OptionTable{
 		{Name: "source", Key: "source", Placeholder: "URL", PairOnly: true,
 			Help:  "database to compare against: postgres:// URL or keyword/value text",
 			value: connectionText(func(p *Pair) *string { return &p.Source })},
@@ -177,7 +181,7 @@ func Options() OptionTable {
 		{Key: "per_table", work: true,
 			Help:  "mapping of schema.table to key (list of columns), last_by and plan (ranges, sweep or multiset)",
 			value: perTable()},
-	}
+	}, cutoverOptions()...)
 }
 
 // byKey finds the option of a YAML key, nil if there is none.

@@ -79,6 +79,8 @@ type Pair struct {
 	PerTable map[string]Table // by unquoted schema.table
 	Reports  []Report         // no two with the same path
 	Resume   string           // file of checkpoints, of no other use; "" = none
+
+	Cutover Cutover // how the pair is switched; DefaultCutover unless Input.Cutover
 }
 
 // Table is what is set for one table in per_table.
@@ -112,6 +114,7 @@ func Default() Pair {
 		Measure:          3 * time.Second,
 		SequenceMargin:   1000,
 		LongTransaction:  5 * time.Second,
+		Cutover:          DefaultCutover(),
 	}
 }
 
@@ -119,8 +122,8 @@ func Default() Pair {
 // the same hash plan the same work on the same databases. It is the first 16
 // hex digits of a SHA-256. Left out are the connections, because a hash of a
 // short password can be guessed and the servers are identified in the result
-// anyway, the paths of reports and checkpoints, and what only sets the pace: concurrency, settle,
-// the timeouts and what holds the run back.
+// anyway, the paths of reports and checkpoints, what only sets the pace: concurrency, settle,
+// the timeouts and what holds the run back, and how the pair is switched.
 func (p Pair) OptionsHash() string {
 	h := sha256.New()
 	for _, o := range Options() {

@@ -24,7 +24,7 @@ const (
 	kindReports    // a list whose flag text is not split: file names may hold commas
 	kindHeartbeats // likewise, for keys may; in YAML a list of mappings
 	kindConnection // text, or a mapping of parts
-	kindPerTable   // a mapping, read by the YAML walk alone
+	kindWalked     // mappings, read by the YAML walk alone
 )
 
 // setter puts parsed values into a pair. It may be used for several pairs and
@@ -43,6 +43,12 @@ type value struct {
 	kind  kind
 	parse func(values []string) (setter, []problem)
 	show  func(Pair) string
+
+	// walk reads what parse cannot: mappings of the YAML file, a pair's or those of
+	// defaults. It reports every mistake; the setters may be nil then.
+	walk func(w *walker, e entry, defaults bool) (setter, rendering)
+	// connection is where a connection goes.
+	connection func(*Pair) *string
 }
 
 // A statement timeout under a millisecond would reach the server as 0, which
@@ -81,7 +87,8 @@ func text(field func(*Pair) *string) value {
 
 func connectionText(field func(*Pair) *string) value {
 	return value{
-		kind: kindConnection,
+		kind:       kindConnection,
+		connection: field,
 		parse: one(func(s string) (setter, string) {
 			return func(p *Pair) { *field(p) = s }, checkConnection(s)
 		}),
@@ -93,19 +100,24 @@ func number(field func(*Pair) *int, least, most int) value {
 	return value{
 		kind: kindNumber,
 		parse: one(func(s string) (setter, string) {
-			n, err := strconv.Atoi(s)
-			switch {
-			case err != nil:
-				return nil, "must be a whole number" + notShown(s)
-			case n < least:
-				return nil, fmt.Sprintf("must be at least %d, not %d", least, n)
-			case n > most:
-				return nil, fmt.Sprintf("must be at most %d, not %d", most, n)
-			}
-			return func(p *Pair) { *field(p) = n }, ""
+			n, message := parseNumber(s, least, most)
+			return func(p *Pair) { *field(p) = n }, message
 		}),
 		show: func(p Pair) string { return strconv.Itoa(*field(&p)) },
 	}
+}
+
+func parseNumber(s string, least, most int) (n int, message string) {
+	n, err := strconv.Atoi(s)
+	switch {
+	case err != nil:
+		return 0, "must be a whole number" + notShown(s)
+	case n < least:
+		return 0, fmt.Sprintf("must be at least %d, not %d", least, n)
+	case n > most:
+		return 0, fmt.Sprintf("must be at most %d, not %d", most, n)
+	}
+	return n, ""
 }
 
 // number64 takes any whole number of 64 bits.
@@ -124,12 +136,16 @@ func number64(field func(*Pair) *int64) value {
 }
 
 func duration(field func(*Pair) *time.Duration, least time.Duration) value {
-	return durationWhere(field, func(d time.Duration) string {
+	return durationWhere(field, atLeast(least))
+}
+
+func atLeast(least time.Duration) func(time.Duration) string {
+	return func(d time.Duration) string {
 		if d < least {
 			return fmt.Sprintf("must be at least %s", least)
 		}
 		return ""
-	})
+	}
 }
 
 // durationOrNone is a duration of which 0 means none.
@@ -147,20 +163,22 @@ func durationWhere(field func(*Pair) *time.Duration, wrong func(time.Duration) s
 	return value{
 		kind: kindDuration,
 		parse: one(func(s string) (setter, string) {
-			d, err := time.ParseDuration(s)
-			switch {
-			case err != nil:
-				return nil, "must be a duration with a unit, such as 30s, 5m or 1h30m" + notShown(s)
-			case d < 0:
-				return nil, "must not be negative"
-			}
-			if message := wrong(d); message != "" {
-				return nil, message
-			}
-			return func(p *Pair) { *field(p) = d }, ""
+			d, message := parseDuration(s, wrong)
+			return func(p *Pair) { *field(p) = d }, message
 		}),
 		show: func(p Pair) string { return short(*field(&p)) },
 	}
+}
+
+func parseDuration(s string, wrong func(time.Duration) string) (d time.Duration, message string) {
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return 0, "must be a duration with a unit, such as 30s, 5m or 1h30m" + notShown(s)
+	case d < 0:
+		return 0, "must not be negative"
+	}
+	return d, wrong(d)
 }
 
 // short prints a duration as one types it: 10m, not 10m0s.
@@ -286,7 +304,8 @@ func reports(field func(*Pair) *[]Report) value {
 
 func perTable() value {
 	return value{
-		kind: kindPerTable,
+		kind: kindWalked,
+		walk: func(w *walker, e entry, _ bool) (setter, rendering) { return w.perTable(e), nil },
 		show: func(p Pair) string {
 			if len(p.PerTable) == 0 {
 				return ""

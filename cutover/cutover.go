@@ -17,11 +17,11 @@
 package cutover
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/pgparity/pgparity/checker"
-	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/preflight"
 )
 
@@ -168,6 +168,13 @@ func DefaultBudgets() Budgets {
 		Drain: 15 * time.Second, Gate: 10 * time.Second, Lag: 5 * time.Second, Arm: time.Minute, Open: 30 * time.Second}
 }
 
+// orDefaults fills in what is zero.
+func (b Budgets) orDefaults() Budgets {
+	d := DefaultBudgets()
+	return Budgets{Window: cmp.Or(b.Window, d.Window), Pause: cmp.Or(b.Pause, d.Pause), Grace: cmp.Or(b.Grace, d.Grace), Freeze: cmp.Or(b.Freeze, d.Freeze), Drain: cmp.Or(b.Drain, d.Drain),
+		Gate: cmp.Or(b.Gate, d.Gate), Lag: cmp.Or(b.Lag, d.Lag), Arm: cmp.Or(b.Arm, d.Arm), Open: cmp.Or(b.Open, d.Open)}
+}
+
 // Question is what a person is asked before writes stop, or before the way back
 // is removed.
 type Question struct {
@@ -275,11 +282,3 @@ type Evidence struct {
 
 // SchemaVersion is the version of the JSON report.
 const SchemaVersion = 1
-
-// sideOf names a configured side.
-func sideOf(target bool) postgres.Side {
-	if target {
-		return postgres.Target
-	}
-	return postgres.Source
-}

@@ -1,6 +1,9 @@
 package cutover
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Outage is what the application's own connection saw. Durations are in
 // milliseconds.
@@ -31,3 +34,5 @@ func (r *run) prepareDowntime(ctx context.Context, e *end) error { return nil }
 // startDowntime begins, stopDowntime ends and gives what was seen.
 func (r *run) startDowntime(ctx context.Context) error { return nil }
 func (r *run) stopDowntime() *Outage                   { return nil }
+
+func (d *downtime) mark(s State, at time.Time) {}

@@ -84,6 +84,7 @@ func (r *run) join(ctx context.Context) error {
 
 // close ends all connections.
 func (r *run) close() {
+	r.closePoolers()
 	for _, e := range []*end{r.from, r.to} {
 		if e == nil {
 			continue

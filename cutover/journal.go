@@ -1,3 +1,257 @@
 package cutover
 
-type journal struct{}
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Kind is what a record of the journal says.
+type Kind string
+
+// The kinds.
+const (
+	Begins  Kind = "begins"  // a step is begun: from now on its effects may be there
+	Reached Kind = "reached" // it has ended, and its state is reached
+	Failed  Kind = "failed"  // it has not
+	Undoes  Kind = "undoes"  // what was done since the window began is being taken back
+	Undone  Kind = "undone"  // it is
+	Over    Kind = "over"    // the run has ended: LIVE, FINALISED or ABORTED
+)
+
+// Record is one line of the journal.
+type Record struct {
+	N         int       `json:"n"`
+	At        time.Time `json:"at"`
+	Run       string    `json:"run"`
+	Direction Direction `json:"direction"`
+	Kind      Kind      `json:"kind"`
+	State     State     `json:"state"`
+	Attempt   int       `json:"attempt,omitempty"`
+	By        string    `json:"by,omitempty"` // guard, where it was not the run itself
+	Message   string    `json:"message,omitempty"`
+	Effects   []Effect  `json:"effects,omitempty"`
+	Facts     *Facts    `json:"facts,omitempty"` // where they changed; the last ones hold
+}
+
+// Effect is an action as the journal keeps it. The statement is there as a hash:
+// it may hold what nobody else is to read.
+type Effect struct {
+	ID     string  `json:"id"`
+	On     string  `json:"on"`
+	SHA256 string  `json:"sha256"` // of the statement or command
+	TookMS float64 `json:"took_ms"`
+	Error  string  `json:"error,omitempty"`
+}
+
+func effects(actions []Action) []Effect {
+	var list []Effect
+	for _, a := range actions {
+		sum := sha256.Sum256([]byte(a.Do))
+		e := Effect{ID: a.ID, On: a.On, SHA256: hex.EncodeToString(sum[:]), Error: a.Error}
+		if a.TookMS != nil {
+			e.TookMS = *a.TookMS
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// journal is a file of records, one JSON line each, that whoever has it open
+// holds a lock on, and with that the right to act. A record is on the disk when
+// append returns. It is readable by its owner alone.
+type journal struct {
+	path    string
+	file    *os.File
+	records []Record
+	torn    bool // a line that was not ended was left out
+}
+
+// errHeld: another process has the journal.
+var errHeld = errors.New("another run of pgparity holds it: wait until that has ended, or end it")
+
+// openJournal opens the file, makes it where it is not there, and takes its
+// lock.
+func openJournal(path string) (*journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w: it has to be kept where it outlives this process: name another file", err)
+	}
+	j := &journal{path: path, file: f}
+	if err := lockFile(f, false); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("journal %s: %w", path, err)
+	}
+	if err := errors.Join(syncFolder(path), j.read()); err != nil {
+		j.close()
+		return nil, fmt.Errorf("journal %s: %w", path, err)
+	}
+	return j, nil
+}
+
+// readJournal reads the records without taking the lock: for a look. held tells
+// that somebody has it.
+func readJournal(path string) (j *journal, held bool, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &journal{path: path}, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("journal: %w", err)
+	}
+	defer f.Close()
+	held = lockFile(f, false) != nil
+	j = &journal{path: path, file: f}
+	err = j.parse()
+	j.file = nil
+	return j, held, err
+}
+
+// read parses the file, and cuts off a last line that was not written whole:
+// what it would have said had not happened yet.
+func (j *journal) read() error {
+	if err := j.parse(); err != nil {
+		return err
+	}
+	end, err := j.file.Seek(0, io.SeekEnd)
+	if err != nil || !j.torn {
+		return err
+	}
+	whole, err := wholeLines(j.path)
+	if err != nil || whole == end {
+		return err
+	}
+	if err := j.file.Truncate(whole); err != nil {
+		return err
+	}
+	_, err = j.file.Seek(whole, io.SeekStart)
+	return err
+}
+
+func wholeLines(path string) (int64, error) {
+	b, err := os.ReadFile(path)
+	return int64(bytes.LastIndexByte(b, '\n') + 1), err
+}
+
+func (j *journal) parse() error {
+	if _, err := j.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	in := bufio.NewReader(j.file)
+	for {
+		line, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			j.torn = len(line) > 0
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var rec Record
+		if err := json.Unmarshal(line, &rec); err != nil || rec.Run == "" {
+			return fmt.Errorf("line %d is no record of a cutover: the file was changed, or is another one; give the right one, or none (the databases then say how far the switch has come)", len(j.records)+1)
+		}
+		j.records = append(j.records, rec)
+	}
+}
+
+// append writes a record, and returns when it is on the disk.
+func (j *journal) append(rec Record) error {
+	rec.N, rec.At = len(j.records)+1, time.Now().UTC()
+	line, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	if _, err := j.file.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if err := j.file.Sync(); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	j.records = append(j.records, rec)
+	return nil
+}
+
+// close gives the lock back.
+func (j *journal) close() {
+	if j != nil && j.file != nil {
+		_ = j.file.Close()
+		j.file = nil
+	}
+}
+
+// syncFolder makes a new file's name durable.
+func syncFolder(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// standing is what the journal says of its last run.
+type standing struct {
+	Run       string
+	Direction Direction
+	State     State // the last that was reached
+	Begun     State // a step that was begun and has not ended, "" for none
+	Undoing   bool  // the window was being taken back
+	Over      bool  // the run has ended
+	By        string
+	Since     time.Time
+	Message   string
+	Facts     Facts
+}
+
+// standing folds the records of the last run; facts are those of all runs, the
+// last ones holding.
+func (j *journal) standing() standing {
+	s := standing{State: Init, Direction: Forward}
+	for _, rec := range j.records {
+		if rec.Run != s.Run {
+			s = standing{Run: rec.Run, Direction: rec.Direction, State: Init, Facts: s.Facts}
+		}
+		if rec.Facts != nil {
+			s.Facts = *rec.Facts
+		}
+		s.Since, s.By, s.Message = rec.At, rec.By, rec.Message
+		switch rec.Kind {
+		case Begins:
+			s.Begun, s.Over, s.Undoing = rec.State, false, false
+		case Reached:
+			s.State, s.Begun = rec.State, ""
+		case Undoes:
+			s.Undoing = true
+		case Undone:
+			s.State, s.Begun, s.Undoing = rec.State, "", false
+		case Over:
+			s.State, s.Begun, s.Undoing, s.Over = rec.State, "", false, true
+		case Failed:
+		}
+	}
+	return s
+}
+
+// passed tells whether the point of no return lies behind.
+func (s standing) passed() bool {
+	return rank(s.State) >= rank(PNR) && s.State != Aborting && s.State != Aborted
+}
+
+// exposed tells that the application may be kept from writing, and that this
+// has to be taken back.
+func (s standing) exposed() bool {
+	if s.passed() || s.Over {
+		return false
+	}
+	return s.Undoing || rank(s.State) >= rank(Freezing) || rank(s.Begun) >= rank(Freezing)
+}

@@ -21,3 +21,4 @@ func (r *run) pausePoolers(ctx context.Context) error    { return nil }
 func (r *run) resumePoolers(ctx context.Context) error   { return nil }
 func (r *run) redirectPoolers(ctx context.Context) error { return nil }
 func (r *run) checkPoolers(ctx context.Context) error    { return nil }
+func (r *run) closePoolers()                             {}

@@ -28,3 +28,8 @@ func (r *run) sameSequences(ctx context.Context) error { return nil }
 // back.
 func (r *run) enableTriggers(ctx context.Context) error  { return nil }
 func (r *run) disableTriggers(ctx context.Context) error { return nil }
+
+// checkDelayed, checkSequences and planTriggers look, before anything is done.
+func (r *run) checkDelayed(ctx context.Context) error   { return nil }
+func (r *run) checkSequences(ctx context.Context) error { return nil }
+func (r *run) planTriggers(ctx context.Context) error   { return nil }

@@ -31,6 +31,7 @@ type run struct {
 	fence     fence.Fence
 	baseline  fence.Health // of the fence, when the window began
 
+	begun   State     // the last step that was begun and not taken back
 	opened  time.Time // when the window began, zero outside of it
 	guard   Guard
 	watcher *downtime
@@ -57,7 +58,7 @@ type Facts struct {
 	Saved map[string]SavedDatabase `json:"saved,omitempty"`
 	// Streams carry from → to, Reverse to → from once the target is open.
 	Streams []Stream `json:"streams,omitempty"`
-	Reverse *Stream  `json:"reverse,omitempty"`
+	Reverse []Stream `json:"reverse,omitempty"`
 	// Heartbeat: the publication of the source that was given the heartbeat table,
 	// "" for none.
 	Heartbeat string `json:"heartbeat,omitempty"`
@@ -205,4 +206,15 @@ func (r *run) tell(s State, reached bool, format string, args ...any) {
 	if r.o.OnEvent != nil {
 		r.o.OnEvent(Event{At: time.Now(), State: s, Reached: reached, Message: fmt.Sprintf(format, args...)})
 	}
+}
+
+// mark tells the downtime probe that a state is reached.
+func (r *run) mark(s State) { r.watcher.mark(s, time.Now()) }
+
+// calls is what sessions of this process call themselves.
+func (r *run) calls() string {
+	if r.result.Command == "guard" {
+		return guardApplication(r.id)
+	}
+	return application(r.id)
 }

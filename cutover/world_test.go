@@ -67,6 +67,16 @@ func connect(t *testing.T, url string) *pgx.Conn {
 // subscribing is held while a subscription is made: see the like in preflight.
 var subscribing sync.Mutex
 
+// session is the superuser's, made anew where it was ended: a switch ends those
+// of clients.
+func (p *place) session(t *testing.T) *pgx.Conn {
+	t.Helper()
+	if err := p.conn.Ping(t.Context()); err != nil {
+		p.conn = connect(t, p.url)
+	}
+	return p.conn
+}
+
 func (p *place) exec(t *testing.T, sql ...string) {
 	t.Helper()
 	for _, s := range sql {
@@ -74,7 +84,7 @@ func (p *place) exec(t *testing.T, sql ...string) {
 			subscribing.Lock()
 			defer subscribing.Unlock()
 		}
-		if _, err := p.conn.Exec(t.Context(), s, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if _, err := p.session(t).Exec(t.Context(), s, pgx.QueryExecModeSimpleProtocol); err != nil {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
@@ -84,7 +94,7 @@ func (p *place) exec(t *testing.T, sql ...string) {
 func (p *place) ask(t *testing.T, sql string) string {
 	t.Helper()
 	var v *string
-	if err := p.conn.QueryRow(t.Context(), "SELECT ("+sql+")::text").Scan(&v); err != nil {
+	if err := p.session(t).QueryRow(t.Context(), "SELECT ("+sql+")::text").Scan(&v); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	if v == nil {

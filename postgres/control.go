@@ -27,7 +27,7 @@ type Control struct {
 // controlled is what a session of a Control sets once. A database or a role may
 // be read only by default, and may confirm commits before they are durable.
 const controlled = `SET default_transaction_read_only = off; SET synchronous_commit = on; SET search_path = '';
-SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET client_encoding = 'UTF8'; SET lock_timeout = '5s';
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET client_encoding = 'UTF8'; SET lock_timeout = '5s'; SET standard_conforming_strings = on;
 SET idle_in_transaction_session_timeout = 0; SET statement_timeout = %d`
 
 // OpenControl connects to o.URL, or to another database of the same server
@@ -92,4 +92,28 @@ func (c *Control) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
 	_ = c.conn.Close(ctx)
+}
+
+// Password is what a connection string gives as the password, "" for none: to
+// keep it out of what is shown.
+func Password(url string) string {
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return ""
+	}
+	return cfg.Password
+}
+
+// Redacted is a connection string as it may be shown: as keywords and values,
+// with xxxxx for the password.
+func Redacted(url string) string {
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return "xxxxx"
+	}
+	shown := fmt.Sprintf("host=%s port=%d dbname=%s user=%s", cfg.Host, cfg.Port, cfg.Database, cfg.User)
+	if cfg.Password != "" {
+		shown += " password=xxxxx"
+	}
+	return shown
 }

@@ -204,3 +204,6 @@ func pathError(err error) (string, bool) {
 	}
 	return "", false
 }
+
+// HasCode tells whether the server answered with an SQLSTATE.
+func HasCode(err error, code string) bool { return hasCode(err, code) }

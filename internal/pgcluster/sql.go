@@ -84,7 +84,7 @@ func (c *Cluster) DropDatabase(ctx context.Context, name string) error {
 		JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = $1`, name); err != nil {
 		return err
 	} else if n > 0 {
-		if err := c.Exec(ctx, name, dropSubscriptions); err != nil {
+		if err := c.Exec(ctx, name, "SET default_transaction_read_only = off", dropSubscriptions); err != nil {
 			return err
 		}
 	}

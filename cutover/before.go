@@ -1,0 +1,417 @@
+package cutover
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/postgres"
+	"github.com/pgparity/pgparity/preflight"
+	"github.com/pgparity/pgparity/schema"
+)
+
+// errBlocked: the preflight found what has to be mended first.
+type errBlocked struct{ reasons []string }
+
+func (e errBlocked) Error() string { return "blocked: " + strings.Join(e.reasons, "; ") }
+
+// preflight looks for everything that would go wrong. Nothing has been touched.
+func (r *run) preflight(ctx context.Context) error {
+	for _, check := range []func(context.Context) error{r.checkRole, r.checkDelayed, r.checkPoolers} {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	o := r.o.Preflight
+	o.Pairing = r.o.Verify.Pairing
+	for _, d := range r.o.Delayed { // the switch copies them itself
+		o.Pairing.Filter.ExcludeTables = append(slices.Clone(o.Pairing.Filter.ExcludeTables), d.Table)
+	}
+	o.Fence = fence.Options{Kind: r.o.Verify.Replication, Heartbeats: r.o.Verify.Heartbeats}
+	return r.gate(ctx, Action{ID: "preflight", On: "here", Do: "pgparity preflight", Why: "no hazard may block"}, func(ctx context.Context) error {
+		result, err := preflight.Run(ctx, r.from.db, r.to.db, o)
+		if err != nil {
+			return err
+		}
+		r.result.Preflight = result
+		if h := result.Rehearsal; h != nil {
+			r.facts.PredictedMS = h.WriteOutageMS
+			r.result.PredictedMS = h.WriteOutageMS
+		}
+		if result.Verdict == preflight.Ready {
+			return nil
+		}
+		blocked := errBlocked{reasons: result.Reasons}
+		for i := range result.Hazards {
+			if h := &result.Hazards[i]; h.Severity == schema.Block || o.Strict && h.Severity == schema.Warn && !h.Acknowledged {
+				blocked.reasons = append(blocked.reasons, strings.TrimSpace(fmt.Sprintf("%s %s: %s", h.ID, h.Object, h.Sentence)))
+			}
+		}
+		if result.Verdict == preflight.Unproven {
+			return fmt.Errorf("something could not be looked at: %w", blocked)
+		}
+		return blocked
+	})
+}
+
+// prepare makes what a window has no time for.
+func (r *run) prepare(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	if err := r.save(ctx); err != nil {
+		return err
+	}
+	// The side that is switched to first: a table that is published has to be there.
+	for _, e := range []*end{r.to, r.from} {
+		if err := r.makeLedger(ctx, e); err != nil {
+			return err
+		}
+	}
+	if r.direction == Forward {
+		if err := r.closeTo(ctx); err != nil {
+			return err
+		}
+	}
+	for _, part := range []func(context.Context) error{r.carryHeartbeat, r.readyTarget, r.prepareProbe, r.prepareReverse, r.copyBefore} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareProbe makes what the downtime probe writes to, on both ends.
+func (r *run) prepareProbe(ctx context.Context) error {
+	for _, e := range []*end{r.from, r.to} {
+		if err := r.prepareDowntime(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settingsSQL reads what closing a database changes: its limit, its own setting,
+// and those of roles, which override that.
+const (
+	limitSQL = `SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()`
+	ownSQL   = `SELECT pg_catalog.substr(c, 31) FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
+WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND c LIKE 'default\_transaction\_read\_only=%'`
+	rolesSQL = `SELECT pg_catalog.quote_ident(r.rolname), s.setdatabase <> 0, pg_catalog.substr(c, 31)
+FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, pg_catalog.unnest(s.setconfig) c
+WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) AND c LIKE 'default\_transaction\_read\_only=%'
+ORDER BY 1, 2`
+)
+
+// save remembers how both databases are, before anything is changed. What an
+// earlier run has saved and not given back holds.
+func (r *run) save(ctx context.Context) error {
+	if r.facts.Saved == nil {
+		r.facts.Saved = map[string]SavedDatabase{}
+	}
+	for _, e := range []*end{r.from, r.to} {
+		if _, done := r.facts.Saved[e.name]; done {
+			continue
+		}
+		s, err := readSettings(ctx, e)
+		if err != nil {
+			return err
+		}
+		r.facts.Saved[e.name] = s
+	}
+	// On the disk before the first change.
+	return r.write(Begins, Prepared, "")
+}
+
+func readSettings(ctx context.Context, e *end) (s SavedDatabase, err error) {
+	limits, err := rows(ctx, e.control, "save", limitSQL, func(row postgres.Row) int { return int(row.Int(0)) })
+	if err != nil {
+		return s, err
+	}
+	s.Limit = limits[0]
+	own, err := rows(ctx, e.control, "save", ownSQL, func(row postgres.Row) string { return row.Text(0) })
+	if err != nil {
+		return s, err
+	}
+	if len(own) > 0 {
+		s.ReadOnly = &own[0]
+	}
+	s.Roles, err = rows(ctx, e.control, "save", rolesSQL, func(row postgres.Row) Role {
+		return Role{Name: row.Text(0), Here: row.Bool(1), Value: row.Text(2)}
+	})
+	return s, err
+}
+
+// isOn reads a boolean setting as the server would.
+func isOn(value string) bool {
+	return slices.Contains([]string{"on", "true", "yes", "1", "t", "y"}, strings.ToLower(value))
+}
+
+// closeTo keeps clients of the database that is switched to from writing there
+// before it is their turn. Replication writes all the same: it asks nobody.
+func (r *run) closeTo(ctx context.Context) error {
+	s, err := readSettings(ctx, r.to)
+	if err != nil || s.ReadOnly != nil && isOn(*s.ReadOnly) {
+		return err
+	}
+	return r.sql(ctx, r.to, "target-read-only", "no client writes there before its turn", "ALTER DATABASE "+r.to.database+" SET default_transaction_read_only = on")
+}
+
+// carryHeartbeat has the heartbeat's table replicated: with native replication
+// the switch sees to that itself.
+func (r *run) carryHeartbeat(ctx context.Context) error {
+	if r.strategy != Native {
+		return nil
+	}
+	s := r.facts.Streams[0]
+	carried, err := text(ctx, r.to.control, "heartbeat", `SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+WHERE s.subname = $1 AND r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat'))`, s.Subscription)
+	if err != nil {
+		return err
+	}
+	if carried != "t" {
+		published, err := text(ctx, r.from.control, "heartbeat", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication_tables WHERE pubname = ANY ($1::pg_catalog.text[]) AND schemaname = 'pgparity' AND tablename = 'heartbeat')`, postgres.TextArray(s.Publications))
+		if err != nil {
+			return err
+		}
+		if published != "t" {
+			r.facts.Heartbeat = s.Publications[0]
+			if err := r.sql(ctx, r.from, "heartbeat-publish", "a row of ours travels with the application's", "ALTER PUBLICATION "+postgres.Ident(s.Publications[0])+" ADD TABLE pgparity.heartbeat"); err != nil {
+				return err
+			}
+		}
+		// What an earlier run left there would meet its own copy.
+		if err := r.sql(ctx, r.to, "heartbeat-empty", "its copy begins anew", "DELETE FROM pgparity.heartbeat"); err != nil {
+			return err
+		}
+		if err := r.sql(ctx, r.to, "heartbeat-subscribe", "", "ALTER SUBSCRIPTION "+postgres.Ident(s.Subscription)+" REFRESH PUBLICATION"); err != nil {
+			return err
+		}
+	}
+	ready := `SELECT count(*) FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid WHERE s.subname = ` + postgres.Literal(s.Subscription) + ` AND r.srsubstate <> 'r'`
+	wait, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return r.await(wait, Action{ID: "heartbeat-ready", On: r.to.name, Do: ready, Why: "0: every table is carried"}, func(ctx context.Context) (bool, string, error) {
+		left, err := text(ctx, r.to.control, "heartbeat", ready)
+		return left == "0", left + " tables of subscription " + s.Subscription + " are not copied yet", err
+	})
+}
+
+// unprepare removes what prepare made. It is done by who gives a switch up for
+// good, not between two attempts.
+func (r *run) unprepare(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	if err := r.dropReverse(ctx); err != nil {
+		return err
+	}
+	if err := r.dropHeartbeat(ctx); err != nil {
+		return err
+	}
+	if r.direction == Rollback { // the switch stands as it stood
+		r.facts.Streams, r.facts.Reverse = r.facts.Reverse, r.facts.Streams
+		return nil
+	}
+	if err := r.restoreReadOnly(ctx, r.to); err != nil {
+		return err
+	}
+	for _, e := range []*end{r.from, r.to} {
+		if err := r.dropLedger(ctx, e); err != nil {
+			return err
+		}
+	}
+	r.facts.Saved = nil
+	return nil
+}
+
+func (r *run) dropHeartbeat(ctx context.Context) error {
+	if r.strategy != Native || r.facts.Heartbeat == "" {
+		return nil
+	}
+	published, err := text(ctx, r.from.control, "heartbeat", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication_tables WHERE pubname = $1 AND schemaname = 'pgparity' AND tablename = 'heartbeat')`, r.facts.Heartbeat)
+	if err != nil {
+		return err
+	}
+	if published == "t" {
+		if err := r.sql(ctx, r.from, "heartbeat-withdraw", "", "ALTER PUBLICATION "+postgres.Ident(r.facts.Heartbeat)+" DROP TABLE pgparity.heartbeat"); err != nil {
+			return err
+		}
+	}
+	carried, err := text(ctx, r.to.control, "heartbeat", `SELECT s.subname FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid WHERE r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat') AND s.subenabled`)
+	if err != nil || carried == "" {
+		return err
+	}
+	return r.sql(ctx, r.to, "heartbeat-unsubscribe", "", "ALTER SUBSCRIPTION "+postgres.Ident(carried)+" REFRESH PUBLICATION WITH (copy_data = false)")
+}
+
+// restoreReadOnly gives a database the setting back that it had.
+func (r *run) restoreReadOnly(ctx context.Context, e *end) error {
+	saved, known := r.facts.Saved[e.name]
+	if !known {
+		return nil
+	}
+	now, err := readSettings(ctx, e)
+	if err != nil || equal(now.ReadOnly, saved.ReadOnly) {
+		return err
+	}
+	return r.sql(ctx, e, "target-as-it-was", "as it was before", readOnlySQL(e.database, saved.ReadOnly))
+}
+
+func equal(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
+// readOnlySQL gives a database a setting of its own, or takes it away.
+func readOnlySQL(database string, value *string) string {
+	if value == nil {
+		return "ALTER DATABASE " + database + " RESET default_transaction_read_only"
+	}
+	return "ALTER DATABASE " + database + " SET default_transaction_read_only = " + postgres.Literal(*value)
+}
+
+// sync waits until all is carried and in time, and has it verified.
+func (r *run) sync(ctx context.Context) error {
+	if err := r.healthy(ctx); err != nil {
+		return err
+	}
+	if err := r.verifyFull(ctx); err != nil {
+		return err
+	}
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	return r.arrives(ctx)
+}
+
+// healthy proves that the replication has nothing wrong with it.
+func (r *run) healthy(ctx context.Context) error {
+	return r.gate(ctx, Action{ID: "replication-healthy", On: r.to.name, Do: "SELECT … FROM pg_subscription, pg_stat_subscription, pg_subscription_rel", Why: "workers run, every table is carried, nothing failed"}, func(ctx context.Context) error {
+		h, err := r.fence.Health(ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range h.Troubles {
+			if t.Kind != fence.Partial {
+				return fmt.Errorf("%s: %s", t.Side, t.Sentence)
+			}
+		}
+		return r.carried(ctx)
+	})
+}
+
+// carried proves that every table that is compared is carried.
+func (r *run) carried(ctx context.Context) error {
+	c, err := r.fence.Cover(ctx, r.carriedTables())
+	if err != nil || len(c.Gaps) == 0 {
+		return err
+	}
+	g := c.Gaps[0]
+	return fmt.Errorf("%s: %s is not carried (%s), %d tables in all: what was written there would stay behind; add it to the publication, or leave it out (--exclude-table)", r.to.name, g.Table, g.Phase(), len(c.Gaps))
+}
+
+// carriedTables are those that are compared, but for those that the switch
+// copies itself.
+func (r *run) carriedTables() (tables []string) {
+	for _, t := range r.pair.Tables {
+		if t.Both() && t.Barred == "" && !r.delayed(t.Target.Schema+"."+t.Target.Name) {
+			tables = append(tables, t.Target.Quoted)
+		}
+	}
+	return tables
+}
+
+func (r *run) delayed(table string) bool {
+	return slices.ContainsFunc(r.o.Delayed, func(d Delayed) bool { return d.Table == table })
+}
+
+// arrives measures how long a mark takes: bytes don't tell, as a long transaction
+// is few of them.
+func (r *run) arrives(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.o.Budgets.Lag, fmt.Errorf("a mark did not arrive within %v: the replication lags by more than a window may wait", r.o.Budgets.Lag))
+	defer cancel()
+	return r.await(ctx, Action{ID: "lag", On: r.from.name, Do: "SELECT pg_catalog.pg_current_wal_insert_lsn()", Why: fmt.Sprintf("what is written now arrives within %v", r.o.Budgets.Lag)}, func(ctx context.Context) (bool, string, error) {
+		mark, err := r.fence.Mark(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		return true, "", r.fence.Wait(ctx, mark)
+	})
+}
+
+// arm asks, looks once more, and has everything at hand that the window needs.
+// From here on the guard watches.
+func (r *run) arm(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	for _, part := range []func(context.Context) error{r.locked, r.warm, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.catchUp, r.prepareGate,
+		r.advanceReverse, r.arrives, r.fingerprint, r.rememberHealth, r.startDowntime, r.writeThaw, r.startGuard} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask has a person say yes, who may take their time: no budget runs.
+func (r *run) ask(ctx context.Context) error {
+	if r.o.Confirm == nil || r.attempt > 1 {
+		return nil
+	}
+	q := Question{What: fmt.Sprintf("Clients of %s (%s) will be kept out, and led to %s (%s).", r.from.db.Server().Database, r.from.name, r.to.db.Server().Database, r.to.name),
+		Type: r.to.db.Server().Database, PredictedMS: r.facts.PredictedMS}
+	return r.gate(ctx, Action{ID: "confirm", On: "here", Do: "type " + q.Type, Why: "a person says yes"}, func(ctx context.Context) error {
+		if err := r.o.Confirm(ctx, q); err != nil {
+			return errGiveUp{fmt.Errorf("not confirmed: %w", err)}
+		}
+		return nil
+	})
+}
+
+// warm makes every connection that the window needs.
+func (r *run) warm(ctx context.Context) error {
+	for _, e := range []*end{r.from, r.to} {
+		if err := e.db.Warm(ctx, r.poolSize()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disarm ends what arm began.
+func (r *run) disarm(context.Context) error {
+	r.releaseGuard()
+	r.result.Outage = r.stopDowntime()
+	return nil
+}
+
+// thawFile is beside the journal.
+func (r *run) thawFile() string {
+	return filepath.Join(filepath.Dir(r.o.Journal), "unfreeze.sql")
+}
+
+// writeThaw writes down, here and on the side that is switched to, the statements that open the
+// source again: for whoever is left when this host is not.
+func (r *run) writeThaw(ctx context.Context) error {
+	statements, err := r.thawSQL(ctx)
+	if err != nil {
+		return err
+	}
+	script := fmt.Sprintf("-- Opens %s again, which run %s of pgparity cutover has closed. In another database of\n-- that server (%s), as its owner or a superuser. Not after the point of no return.\n%s;\n", r.from.name, r.id, r.o.maintenance(), strings.Join(statements, ";\n"))
+	err = r.do(ctx, Action{ID: "unfreeze-file", On: "here", Do: "write " + r.thawFile(), Why: "for whoever finds the source closed"}, func(context.Context) error {
+		return os.WriteFile(r.thawFile(), []byte(script), 0o600)
+	})
+	if err != nil {
+		return err
+	}
+	return r.do(ctx, Action{ID: "unfreeze-copy", On: r.to.name, Do: "INSERT INTO pgparity.cutover_journal …", Why: "it lies on the other server too, with the journal so far"}, func(ctx context.Context) error {
+		if err := r.copyJournal(ctx, r.to); err != nil {
+			return err
+		}
+		return r.to.control.Exec(ctx, "cutover unfreeze", fmt.Sprintf("INSERT INTO pgparity.cutover_journal (run, side, n, record) VALUES (%s, 'unfreeze.sql', 0, %s) ON CONFLICT (run, side, n) DO UPDATE SET record = excluded.record", postgres.Literal(r.id), postgres.Literal(script)))
+	})
+}

@@ -1,0 +1,216 @@
+package cutover
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// openTo opens the way back, and then the database that is switched to. The one
+// that is switched from is closed, and stays so: that is looked at first, since a
+// run that is taken up again finds what somebody did meanwhile.
+func (r *run) openTo(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	err := r.gate(ctx, Action{ID: "still-closed", On: r.from.name, Do: limitSQL, Why: "two databases never take writes"}, func(ctx context.Context) error {
+		open, err := r.accepts(ctx, r.from)
+		if err == nil && open {
+			err = fmt.Errorf("%s: it was opened again after the point of no return: what was written there since is nowhere else; close it and see what was written (pgparity verify), or give the switch up by hand", r.from.name)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.startReverse(ctx); err != nil {
+		return err
+	}
+	statements, err := r.openSQL(ctx, r.to)
+	if err != nil {
+		return err
+	}
+	for _, s := range statements {
+		if err := r.sql(ctx, r.to, "open", "clients can write there", s); err != nil {
+			return err
+		}
+	}
+	if err := r.endOldSessions(ctx); err != nil {
+		return err
+	}
+	return r.await(ctx, Action{ID: "opened", On: r.to.name, Do: "connect, and CREATE TABLE pgparity.written", Why: "a new session can write"}, func(ctx context.Context) (bool, string, error) {
+		ok, err := r.tryToWrite(ctx, r.to)
+		return ok, fmt.Sprintf("%s: a new session cannot write: %v", r.to.name, err), nil
+	})
+}
+
+// accepts tells whether clients may connect to a database and write there, by
+// its settings.
+func (r *run) accepts(ctx context.Context, e *end) (bool, error) {
+	now, err := readSettings(ctx, e)
+	if err != nil {
+		return false, err
+	}
+	return now.ReadOnly == nil || !isOn(*now.ReadOnly), nil
+}
+
+// openSQL are the statements that open a database: as it was before it was closed,
+// but that it can be written to.
+func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
+	now, err := readSettings(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	saved, known := r.facts.Saved[e.name]
+	if !known {
+		saved = SavedDatabase{Limit: now.Limit}
+	}
+	if saved.ReadOnly != nil && isOn(*saved.ReadOnly) {
+		saved.ReadOnly = nil
+	}
+	if now.Limit != saved.Limit {
+		list = append(list, fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", e.database, saved.Limit))
+	}
+	if !equal(now.ReadOnly, saved.ReadOnly) || r.exec.dry() {
+		list = append(list, readOnlySQL(e.database, saved.ReadOnly))
+	}
+	for _, role := range saved.Roles {
+		switch {
+		case isOn(role.Value):
+		case role.Here:
+			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+e.database+" SET default_transaction_read_only = "+postgres.Literal(role.Value))
+		case r.direction == Rollback:
+			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+e.database+" RESET default_transaction_read_only")
+		}
+	}
+	return list, nil
+}
+
+// endOldSessions ends sessions that were connected to to while it was closed:
+// they would stay read only for as long as they last.
+func (r *run) endOldSessions(ctx context.Context) error {
+	began := time.Now()
+	return r.await(ctx, Action{ID: "end-old-sessions", On: r.to.name, Do: `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND …`, Why: "sessions of before stay read only for as long as they last"}, func(ctx context.Context) (bool, string, error) {
+		list, err := rows(ctx, r.to.control, "sessions", `SELECT a.pid, pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
+WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.application_name <> $1 AND a.backend_start < pg_catalog.clock_timestamp() - $2::pg_catalog.interval`,
+			func(row postgres.Row) string { return row.Text(0) }, application(r.id), fmt.Sprintf("%d ms", time.Since(began).Milliseconds()))
+		if postgres.Denied(err) {
+			r.note("%s: a superuser's session was there before it was opened, and may not be ended by this role: it stays read only", r.to.name)
+			return true, "", nil
+		}
+		return len(list) == 0, "backends " + strings.Join(list, ", ") + " do not end", err
+	})
+}
+
+// isOpen tells whether the databases are as TARGET_OPEN leaves them.
+func (r *run) isOpen(ctx context.Context) (string, error) {
+	open, err := r.accepts(ctx, r.to)
+	if err != nil {
+		return "", err
+	}
+	if !open {
+		return fmt.Sprintf("%s is read only", r.to.name), nil
+	}
+	if open, err = r.accepts(ctx, r.from); err != nil {
+		return "", err
+	}
+	if open {
+		return fmt.Sprintf("%s is not closed", r.from.name), nil
+	}
+	return "", nil
+}
+
+// redirect leads the application to the database that was opened.
+func (r *run) redirect(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	if err := r.redirectPoolers(ctx); err != nil {
+		return err
+	}
+	when := OnRedirect
+	if r.direction == Rollback {
+		when = OnBack
+	}
+	return r.callHooks(ctx, when)
+}
+
+// goLive sees that the application has arrived and that the way back works, and
+// removes what would fill the disk of the side that was closed.
+func (r *run) goLive(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	if err := r.arrived(ctx, r.to); err != nil {
+		return err
+	}
+	err := r.gate(ctx, Action{ID: "nobody-behind", On: r.from.name, Do: "SELECT … FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'", Why: "no client is on the side that was closed"}, func(ctx context.Context) error {
+		list, err := r.clients(ctx, r.from)
+		if err == nil && len(list) > 0 {
+			r.note("%s: %v is connected there, and cannot write but by force", r.from.name, list[0])
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.wayBackWorks(ctx); err != nil {
+		return err
+	}
+	for _, s := range r.facts.Streams {
+		if err := r.detach(ctx, r.to, s); err != nil {
+			return err
+		}
+		if err := r.dropSlot(ctx, r.from, s.Slot); err != nil {
+			return err
+		}
+	}
+	if err := r.copyAfter(ctx); err != nil {
+		return err
+	}
+	return r.callHooks(ctx, OnLive)
+}
+
+// wayBackWorks writes a row to to, and waits until it has come back to from.
+func (r *run) wayBackWorks(ctx context.Context) error {
+	if len(r.facts.Reverse) == 0 {
+		if r.strategy == Native {
+			r.note("there is no way back: what is written to the %s now is nowhere else", r.to.name)
+		}
+		return nil
+	}
+	if err := r.sql(ctx, r.to, "reverse-beat", "a row that is to come back", beatSQL(r.to.name)); err != nil {
+		return err
+	}
+	read := "SELECT beat FROM pgparity.heartbeat WHERE side = " + postgres.Literal(r.to.name)
+	return r.await(ctx, Action{ID: "reverse-arrived", On: r.from.name, Do: read, Why: "the way back works"}, func(ctx context.Context) (bool, string, error) {
+		sent, err := text(ctx, r.to.control, "beat", read)
+		if err != nil {
+			return false, "", err
+		}
+		seen, err := text(ctx, r.from.control, "beat", read)
+		return seen == sent, fmt.Sprintf("the way back does not carry: %s was written, and %q has come back; look into the log of the %s", sent, seen, r.from.name), err
+	})
+}
+
+// reconnect makes the connections anew that have broken: behind the point of no
+// return a side may come back.
+func (r *run) reconnect(ctx context.Context) {
+	for _, e := range []*end{r.from, r.to} {
+		if _, err := text(ctx, e.control, "alive", "SELECT 1"); err == nil || !postgres.Lost(err) {
+			continue
+		}
+		c, err := postgres.OpenControl(ctx, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: application(r.id)})
+		if err != nil {
+			continue // tried again soon
+		}
+		e.control.Close()
+		e.control = c
+		if err := r.lock(ctx, e, r.id); err != nil {
+			r.note("%v", err)
+		}
+	}
+}

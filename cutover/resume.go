@@ -1,0 +1,315 @@
+package cutover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// errContradiction: the journal and the databases do not say the same. Nothing
+// is done then: a person has to look.
+type errContradiction struct{ what string }
+
+func (e errContradiction) Error() string {
+	return "the journal and the databases contradict each other: " + e.what
+}
+
+// resume finds out how far an earlier run has come, and says whether there is
+// anything to do. What is in the databases is looked at before anything is
+// done.
+func (r *run) resume(ctx context.Context) (bool, error) {
+	if err := r.adopt(ctx); err != nil {
+		return false, err
+	}
+	s := r.journal.standing()
+	if s.Run == "" {
+		return true, nil
+	}
+	is, err := r.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	if what := s.contradicts(is, r); what != "" {
+		return false, errContradiction{what}
+	}
+	switch {
+	case s.Over && s.State == Live && s.Direction == r.direction:
+		r.result.State = Live
+		r.note("the application was led to the %s already, %s: there is nothing to do", r.to.name, s.Since.Format("2006-01-02 15:04:05 MST"))
+		return false, nil
+	case s.Over:
+		return true, nil
+	case s.passed():
+		r.id, r.result.Run, r.result.State = s.Run, s.Run, s.State
+		r.facts = s.Facts
+		r.strategy, r.result.Strategy = s.Facts.Strategy, s.Facts.Strategy
+		r.result.FenceLSN = s.Facts.FenceLSN
+		r.note("taken up at %s, after run %s was interrupted", s.State, s.Run)
+		return true, r.checkPoolers(ctx)
+	case s.exposed():
+		r.note("run %s was interrupted in its window (%s): what it had done was taken back first", s.Run, s.last())
+		return true, r.takeBack(ctx, s)
+	}
+	return true, nil
+}
+
+// last is the step that was being taken, or the last that was.
+func (s standing) last() State {
+	if s.Begun != "" {
+		return s.Begun
+	}
+	return s.State
+}
+
+// takeBack undoes another run's window.
+func (r *run) takeBack(ctx context.Context, s standing) error {
+	r.facts, r.begun = s.Facts, s.last()
+	if s.Undoing {
+		r.begun = PNR // how far it had come is not said: everything is looked at
+	}
+	r.attempt = 1
+	return r.giveUp(ctx, fmt.Errorf("run %s was interrupted", s.Run))
+}
+
+// reality is what the databases say of a switch.
+type reality struct {
+	fromOpen, toOpen bool
+	reverse          bool   // the way back is started
+	noReturn         string // the run whose point of no return both databases have
+}
+
+func (r *run) look(ctx context.Context) (is reality, err error) {
+	if is.fromOpen, err = r.accepts(ctx, r.from); err != nil {
+		return is, err
+	}
+	if is.toOpen, err = r.accepts(ctx, r.to); err != nil {
+		return is, err
+	}
+	for _, s := range r.facts.Reverse {
+		now, err := readStream(ctx, r.from, s.Subscription)
+		if err != nil {
+			return is, err
+		}
+		is.reverse = is.reverse || now.enabled && now.slot == s.Slot
+	}
+	var noted [2]string
+	for i, e := range []*end{r.from, r.to} {
+		there, err := text(ctx, e.control, "ledger", `SELECT pg_catalog.to_regclass('pgparity.cutover_journal') IS NOT NULL`)
+		if err != nil || there != "t" {
+			return is, err
+		}
+		noted[i], err = text(ctx, e.control, "ledger", `SELECT j.run FROM pgparity.cutover_journal j JOIN pgparity.cutover c ON c.side = j.side AND c.run = j.run WHERE j.n = 0 AND j.side = $1`, e.name)
+		if err != nil {
+			return is, err
+		}
+	}
+	if noted[0] == noted[1] {
+		is.noReturn = noted[0]
+	}
+	return is, nil
+}
+
+// contradicts says what of the journal the databases do not bear out, "" for
+// nothing.
+func (s standing) contradicts(is reality, r *run) string {
+	switch {
+	case s.Over:
+		return ""
+	case s.passed() && is.fromOpen:
+		return fmt.Sprintf("the point of no return was passed (%s), and the %s can be written to: if clients have written there, that is nowhere else; close it (ALTER DATABASE … SET default_transaction_read_only = on), compare (pgparity verify), and run again", s.State, r.from.name)
+	case rank(s.State) >= rank(TargetOpen) && s.passed() && !is.toOpen:
+		return fmt.Sprintf("the %s was opened (%s), and is read only now: somebody closed it; open it (ALTER DATABASE … RESET default_transaction_read_only) where that was a mistake, and run again", r.to.name, s.State)
+	case !s.passed() && is.reverse:
+		return fmt.Sprintf("the point of no return was not passed (%s), and the way back is started: the journal is not the one of the last run, or somebody enabled the subscription; disable it on the %s where nothing was written to the %s, and run again", s.State, r.from.name, r.to.name)
+	case !s.passed() && s.exposed() && is.toOpen && !is.fromOpen:
+		return fmt.Sprintf("the point of no return was not passed (%s), and the %s is open while the %s is closed: somebody opened it; where nothing was written there close it again, and run again", s.State, r.to.name, r.from.name)
+	}
+	return ""
+}
+
+// adopt takes over what the databases know of a run whose journal is lost.
+// Without the journal the other side being open, or the way back being started,
+// means that the point of no return was passed.
+func (r *run) adopt(ctx context.Context) error {
+	if len(r.journal.records) > 0 {
+		return nil
+	}
+	var records []Record
+	for _, e := range []*end{r.to, r.from} {
+		found, err := readLedger(ctx, e)
+		if err != nil {
+			return err
+		}
+		if len(found) > len(records) {
+			records = found
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	for _, rec := range records {
+		if rec.N == 0 { // what both databases have of the point of no return
+			continue
+		}
+		if err := r.journal.append(rec); err != nil {
+			return err
+		}
+	}
+	s := r.journal.standing()
+	r.facts, r.direction = s.Facts, s.Direction
+	if s.Over {
+		return nil
+	}
+	is, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	r.note("journal %s is new: what the databases know of run %s was taken over", r.o.Journal, s.Run)
+	facts := s.Facts
+	state, kind := PNR, Reached
+	if !is.reverse && (is.fromOpen || !is.toOpen) {
+		// How far the window had come is not known: all of it is taken back.
+		state, kind = Aborting, Undoes
+		if is.fromOpen {
+			return nil
+		}
+	}
+	return r.journal.append(Record{Run: s.Run, Direction: s.Direction, Kind: kind, State: state, By: "databases", Message: "the journal was lost", Facts: &facts})
+}
+
+// abort takes back what a run has done.
+func (r *run) abort(ctx context.Context) error {
+	if err := r.adopt(ctx); err != nil {
+		return err
+	}
+	s := r.journal.standing()
+	is, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	if what := s.contradicts(is, r); what != "" {
+		return errContradiction{what}
+	}
+	if s.passed() {
+		r.result.State = s.State
+		return &OperatorError{fmt.Errorf("the point of no return was passed (%s): `pgparity cutover run` goes on, `pgparity cutover rollback` leads back", s.State)}
+	}
+	r.facts = s.Facts
+	if len(r.facts.Saved) == 0 {
+		r.note("nothing was prepared: there is nothing to take back")
+		return nil
+	}
+	r.strategy = s.Facts.Strategy
+	if s.exposed() || !is.fromOpen && r.direction == Forward {
+		if err := r.takeBack(ctx, standing{Run: s.Run, State: s.State, Undoing: true, Facts: s.Facts}); err != nil {
+			return err
+		}
+	}
+	r.begun = Prepared
+	if r.o.KeepPrepared {
+		r.note("what was prepared was kept: a slot of the way back keeps the log of its server until the next run, or `pgparity cutover abort`")
+		return r.write(Over, Aborted, "aborted by an operator")
+	}
+	if err := r.undo(ctx, func(s step) bool { return s.state == Prepared }); err != nil {
+		return errNotUndone{err}
+	}
+	r.result.State = Aborted
+	return errors.Join(r.write(Over, Aborted, "aborted by an operator"), removeFile(r.thawFile()))
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// readyForRollback makes sure that there is a way back.
+func (r *run) readyForRollback() error {
+	s := r.journal.standing()
+	if s.Direction == Rollback && !s.Over {
+		return nil
+	}
+	if !s.Over || s.Direction != Forward || s.State != Live {
+		return &OperatorError{fmt.Errorf("there is no switch to roll back: the journal says %s", strings.TrimSpace(string(s.Direction)+" "+string(s.State)))}
+	}
+	if len(r.facts.Streams) == 0 {
+		return &OperatorError{errors.New("there is no way back: it was switched without one, or it was removed since; what was written to the target since is nowhere else")}
+	}
+	return nil
+}
+
+// afterRollback leaves the facts as they were before the switch: what carried it
+// carries again.
+func (r *run) afterRollback() {
+	r.facts.Streams, r.facts.Reverse, r.facts.Evidence = nil, nil, nil
+}
+
+// finalise verifies the pair the other way round, and removes the way back.
+func (r *run) finalise(ctx context.Context) error {
+	s := r.journal.standing()
+	if !s.Over || s.Direction != Forward || s.State != Live {
+		return &OperatorError{fmt.Errorf("there is no switch to finalise: the journal says %s", strings.TrimSpace(string(s.Direction)+" "+string(s.State)))}
+	}
+	if r.o.Confirm != nil {
+		q := Question{What: fmt.Sprintf("The way back to %s (%s) is removed: a rollback is not possible any more.", r.from.db.Server().Database, r.from.name), Type: r.from.db.Server().Database}
+		if err := r.o.Confirm(ctx, q); err != nil {
+			return &OperatorError{fmt.Errorf("not confirmed: %w", err)}
+		}
+	}
+	for _, part := range []step{
+		{state: Stabilising, what: "verify that the way back has carried everything", do: (*run).verifyBack},
+		{state: Finalised, what: "remove the way back, and what the switch left", do: (*run).cleanUp},
+	} {
+		if err := r.take(ctx, part); err != nil {
+			return err
+		}
+	}
+	return r.write(Over, Finalised, "")
+}
+
+// cleanUp removes everything of the switch but the closed source, which is the
+// operator's to remove.
+func (r *run) cleanUp(ctx context.Context) error {
+	if err := r.dropReverse(ctx); err != nil {
+		return err
+	}
+	for _, s := range r.facts.Streams {
+		if err := r.dropSubscription(ctx, r.to, s); err != nil {
+			return err
+		}
+		if err := r.dropSlot(ctx, r.from, s.Slot); err != nil {
+			return err
+		}
+	}
+	if r.facts.Heartbeat != "" {
+		if err := r.dropHeartbeat(ctx); err != nil {
+			return err
+		}
+	}
+	for _, e := range []*end{r.from, r.to} {
+		if err := r.dropLedger(ctx, e); err != nil {
+			return err
+		}
+	}
+	r.note("%s stays closed; its publications are left as they are, as others may read them", r.from.name)
+	return r.callHooks(ctx, OnRemove)
+}
+
+// verifyBack compares the pair the other way round: from the one that is written
+// to, to the one that is closed.
+func (r *run) verifyBack(ctx context.Context) error {
+	if len(r.facts.Reverse) == 0 {
+		r.note("there is no way back: nothing to be verified")
+		return nil
+	}
+	back := &run{o: r.o, id: r.id, direction: Rollback, strategy: r.strategy, attempt: 1, exec: r.exec, journal: r.journal, result: r.result}
+	back.o.Verified = nil
+	defer back.close()
+	if err := back.open(ctx); err != nil {
+		return err
+	}
+	return back.verifyFull(ctx)
+}

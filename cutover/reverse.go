@@ -1,0 +1,340 @@
+package cutover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// The way back: a stream from to to from, prepared while the application writes
+// to from, and started when it writes to to. Its subscription is made without a
+// slot, so that it carries nothing, and whoever looks for what replicates the pair
+// is told so; it is given its slot at the moment it is started.
+//
+// Below 11 a slot cannot be moved ahead, so it is made in the window, when there
+// is nothing left to be carried.
+
+// reverseName is the name of the publication and subscription that lead back.
+const reverseName = "pgparity_reverse"
+
+// findStreams reads which subscriptions carry from → to.
+func (r *run) findStreams(ctx context.Context) error {
+	subs, err := r.to.db.ReadSubscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	r.facts.Streams = nil
+	for _, f := range r.detection.Forward {
+		if f.Kind != fence.KindLogical {
+			continue
+		}
+		if s := subs.Named(f.Name); s != nil {
+			r.facts.Streams = append(r.facts.Streams, Stream{Subscription: s.Name, Slot: s.Slot, Publications: s.Publications, Own: s.Name == reverseName})
+		}
+	}
+	return nil
+}
+
+// prepareReverse makes what the way back needs.
+func (r *run) prepareReverse(ctx context.Context) error {
+	if r.strategy != Native || r.o.Reverse.Off {
+		return nil
+	}
+	if r.direction == Rollback { // the way back is the one that was there before
+		return r.prepareOldWay(ctx)
+	}
+	slot, err := r.reverseSlot(ctx)
+	if err != nil {
+		return err
+	}
+	r.facts.Reverse = []Stream{{Subscription: reverseName, Slot: slot, Publications: []string{reverseName}, Own: true}}
+	if err := r.publishBack(ctx); err != nil {
+		return err
+	}
+	if err := r.makeSlots(ctx); err != nil {
+		return err
+	}
+	return r.subscribeBack(ctx)
+}
+
+// prepareOldWay gives the subscriptions that carried the switch new slots: what
+// the old ones stood for was carried long ago.
+func (r *run) prepareOldWay(ctx context.Context) error {
+	for i := range r.facts.Reverse {
+		r.facts.Reverse[i].Slot = slotName(r.facts.Reverse[i].Subscription + "_" + r.id)
+	}
+	return r.makeSlots(ctx)
+}
+
+// slotName makes a name of what slots may be called: lower case letters, digits
+// and underscores, 63 at most.
+func slotName(text string) string {
+	name := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' {
+			return c
+		}
+		return '_'
+	}, strings.ToLower(text))
+	return name[max(0, len(name)-63):]
+}
+
+// reverseSlot names the slot: slots are the server's, so its database's number
+// is part of it.
+func (r *run) reverseSlot(ctx context.Context) (string, error) {
+	oid, err := text(ctx, r.to.control, "reverse", "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()")
+	return slotName(reverseName + "_" + oid), err
+}
+
+// publishBack publishes on to what the switch's subscriptions have there.
+func (r *run) publishBack(ctx context.Context) error {
+	there, err := text(ctx, r.to.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = $1)`, reverseName)
+	if err != nil || there == "t" {
+		return err
+	}
+	names := make([]string, len(r.facts.Streams))
+	for i, s := range r.facts.Streams {
+		names[i] = s.Subscription
+	}
+	roots := false
+	tables, err := rows(ctx, r.to.control, "reverse", `SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind = 'p'
+FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE s.subname = ANY ($1::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) ORDER BY 1`, func(row postgres.Row) string {
+		roots = roots || row.Bool(1)
+		return row.Text(0)
+	}, postgres.TextArray(names))
+	if err != nil {
+		return err
+	}
+	if r.exec.dry() && len(tables) == 0 {
+		tables = []string{"…"}
+	}
+	with := ""
+	if roots {
+		with = " WITH (publish_via_partition_root = true)"
+	}
+	return r.sql(ctx, r.to, "reverse-publish", "what is written there later travels back", "CREATE PUBLICATION "+reverseName+" FOR TABLE "+strings.Join(tables, ", ")+with)
+}
+
+// makeSlots makes the slots of the way back, where they can be moved ahead later.
+func (r *run) makeSlots(ctx context.Context) error {
+	if r.to.db.Server().Major() < 11 {
+		return nil
+	}
+	for _, s := range r.facts.Reverse {
+		if err := r.makeSlot(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) makeSlot(ctx context.Context, s Stream) error {
+	there, err := text(ctx, r.to.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1)`, s.Slot)
+	if err != nil || there == "t" {
+		return err
+	}
+	return r.sql(ctx, r.to, "reverse-slot", "waits for every transaction that is under way there", "SELECT pg_catalog.pg_create_logical_replication_slot("+postgres.Literal(s.Slot)+", 'pgoutput')")
+}
+
+// subscribeBack makes the subscription of the way back on from: it carries nothing
+// yet.
+func (r *run) subscribeBack(ctx context.Context) error {
+	there, err := text(ctx, r.from.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription WHERE subname = $1 AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))`, reverseName)
+	if err != nil || there == "t" {
+		return err
+	}
+	conninfo := r.o.Reverse.Connection
+	if conninfo == "" {
+		conninfo = r.o.Target
+	}
+	origin := ""
+	if r.from.db.Server().Major() >= 16 && r.to.db.Server().Major() >= 16 {
+		origin = ", origin = none"
+	}
+	shown := fmt.Sprintf("CREATE SUBSCRIPTION %s CONNECTION %%s PUBLICATION %[1]s WITH (enabled = false, create_slot = false, slot_name = NONE, copy_data = false%s)", reverseName, origin)
+	statement := fmt.Sprintf(shown, postgres.Literal(conninfo))
+	a := Action{ID: "reverse-subscribe", On: r.from.name, Do: fmt.Sprintf(shown, "'"+postgres.Redacted(conninfo)+"'"), Why: "it carries nothing until it has a slot"}
+	return r.do(ctx, a, func(ctx context.Context) error {
+		err := r.from.control.Exec(ctx, "cutover reverse-subscribe", statement, conninfo, postgres.Password(conninfo))
+		if err != nil {
+			return fmt.Errorf("%w; the way back needs a subscription on the %s: a superuser up to 15, pg_create_subscription from 16 on, and a connection from that server to the %s (cutover.reverse.connection); or do without: reverse: off", err, r.from.name, r.to.name)
+		}
+		return nil
+	})
+}
+
+// advanceReverse moves the slots of the way back to the end of the log: what lies
+// before was applied from from, and is not to travel back. Done shortly before
+// the window it has little to read in it.
+func (r *run) advanceReverse(ctx context.Context) error {
+	if r.to.db.Server().Major() < 11 {
+		return nil
+	}
+	for _, s := range r.facts.Reverse {
+		if err := r.sql(ctx, r.to, "reverse-advance", "what came from there does not travel back", "SELECT pg_catalog.pg_replication_slot_advance("+postgres.Literal(s.Slot)+", pg_catalog.pg_current_wal_lsn())"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aimReverse has the slots of the way back begin now, with nothing applied any
+// more, and proves it.
+func (r *run) aimReverse(ctx context.Context) error {
+	if len(r.facts.Reverse) == 0 {
+		return nil
+	}
+	if r.to.db.Server().Major() < 11 {
+		for _, s := range r.facts.Reverse {
+			if err := r.makeSlot(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	lsn, err := text(ctx, r.to.control, "reverse", "SELECT pg_catalog.pg_current_wal_lsn()")
+	if err != nil {
+		return err
+	}
+	if err := r.advanceReverse(ctx); err != nil {
+		return err
+	}
+	for _, s := range r.facts.Reverse {
+		read := fmt.Sprintf("SELECT confirmed_flush_lsn >= %s FROM pg_catalog.pg_replication_slots WHERE slot_name = %s", postgres.Literal(lsn), postgres.Literal(s.Slot))
+		err := r.gate(ctx, Action{ID: "reverse-aimed", On: r.to.name, Do: read, Why: "the way back begins here"}, func(ctx context.Context) error {
+			ok, err := text(ctx, r.to.control, "reverse", read)
+			if err == nil && ok != "t" {
+				err = fmt.Errorf("%s: slot %q of the way back does not begin at %s: it would carry back what came from there", r.to.name, s.Slot, lsn)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startReverse starts the way back: its subscriptions are given their slots. What
+// carried the switch and is the tool's own goes first: two streams in a ring
+// would carry each change round and round.
+func (r *run) startReverse(ctx context.Context) error {
+	for _, s := range r.facts.Streams {
+		if s.Own {
+			if err := r.dropSubscription(ctx, r.to, s); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range r.facts.Reverse {
+		now, err := readStream(ctx, r.from, s.Subscription)
+		if err != nil {
+			return err
+		}
+		if now.enabled && now.slot == s.Slot {
+			continue
+		}
+		name := postgres.Ident(s.Subscription)
+		if now.slot != s.Slot {
+			if err := r.sql(ctx, r.from, "reverse-attach", "", "ALTER SUBSCRIPTION "+name+" SET (slot_name = "+postgres.Literal(s.Slot)+")"); err != nil {
+				return err
+			}
+		}
+		if err := r.sql(ctx, r.from, "reverse-start", "what is written to the other side comes back, while this one stays closed", "ALTER SUBSCRIPTION "+name+" ENABLE"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attached is how a subscription stands.
+type attached struct {
+	there, enabled bool
+	slot           string
+}
+
+func readStream(ctx context.Context, e *end, subscription string) (a attached, err error) {
+	err = e.control.Each(ctx, "cutover streams", postgres.Statement{SQL: `SELECT subenabled, coalesce(subslotname::pg_catalog.text, '') FROM pg_catalog.pg_subscription WHERE subname = $1 AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`,
+		Args: []string{subscription}}, func(row postgres.Row) error {
+		a = attached{true, row.Bool(0), row.Text(1)}
+		return nil
+	})
+	return a, err
+}
+
+// detach stops a subscription and takes its slot from it, which stays on the
+// other server.
+func (r *run) detach(ctx context.Context, e *end, s Stream) error {
+	now, err := readStream(ctx, e, s.Subscription)
+	if err != nil || !now.there {
+		return err
+	}
+	name := postgres.Ident(s.Subscription)
+	if now.enabled {
+		if err := r.sql(ctx, e, "detach-stop", "", "ALTER SUBSCRIPTION "+name+" DISABLE"); err != nil {
+			return err
+		}
+	}
+	if now.slot == "" {
+		return nil
+	}
+	return r.sql(ctx, e, "detach", "its slot is removed on its own", "ALTER SUBSCRIPTION "+name+" SET (slot_name = NONE)")
+}
+
+func (r *run) dropSubscription(ctx context.Context, e *end, s Stream) error {
+	if err := r.detach(ctx, e, s); err != nil {
+		return err
+	}
+	now, err := readStream(ctx, e, s.Subscription)
+	if err != nil || !now.there {
+		return err
+	}
+	return r.sql(ctx, e, "drop-subscription", "", "DROP SUBSCRIPTION "+postgres.Ident(s.Subscription))
+}
+
+// dropSlot removes a slot that nobody reads: it would keep its server's log.
+func (r *run) dropSlot(ctx context.Context, e *end, slot string) error {
+	there, err := text(ctx, e.control, "slots", `SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1)`, slot)
+	if err != nil || there != "t" {
+		return err
+	}
+	read := "SELECT active FROM pg_catalog.pg_replication_slots WHERE slot_name = " + postgres.Literal(slot)
+	err = r.await(ctx, Action{ID: "slot-free", On: e.name, Do: read, Why: "nobody reads it"}, func(ctx context.Context) (bool, string, error) {
+		active, err := text(ctx, e.control, "slots", read)
+		return active != "t", fmt.Sprintf("%s: slot %q is read still", e.name, slot), err
+	})
+	if err != nil {
+		return err
+	}
+	return r.sql(ctx, e, "drop-slot", "it would keep the server's log until the disk is full", "SELECT pg_catalog.pg_drop_replication_slot("+postgres.Literal(slot)+")")
+}
+
+// dropReverse removes the way back.
+func (r *run) dropReverse(ctx context.Context) error {
+	var errs []error
+	for _, s := range r.facts.Reverse {
+		if !s.Own { // it was there before: it loses its new slot alone
+			errs = append(errs, r.detach(ctx, r.from, s), r.dropSlot(ctx, r.to, s.Slot))
+			continue
+		}
+		errs = append(errs, r.dropSubscription(ctx, r.from, s), r.dropSlot(ctx, r.to, s.Slot), r.dropPublication(ctx, r.to))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if r.direction == Forward {
+		r.facts.Reverse = nil
+	}
+	return nil
+}
+
+func (r *run) dropPublication(ctx context.Context, e *end) error {
+	there, err := text(ctx, e.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = $1)`, reverseName)
+	if err != nil || there != "t" {
+		return err
+	}
+	return r.sql(ctx, e, "drop-publication", "", "DROP PUBLICATION "+reverseName)
+}

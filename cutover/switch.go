@@ -1,0 +1,381 @@
+package cutover
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/postgres"
+	"github.com/pgparity/pgparity/preflight"
+)
+
+// OperatorError is a request that cannot be carried out as it was made.
+type OperatorError struct{ err error }
+
+func (e *OperatorError) Error() string { return e.err.Error() }
+func (e *OperatorError) Unwrap() error { return e.err }
+
+// Run switches the application from the source to the target. It takes up a run
+// that was interrupted: behind the point of no return where that stood, before
+// it anew, when what was done is taken back.
+//
+// The error is what kept it from beginning: a mistake of the operator's, a side or
+// a journal that is not to be had. Everything else ends in a Result.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	return begin(ctx, o, "run", Forward, func(ctx context.Context, r *run) error { return r.whole(ctx) })
+}
+
+// RollBack leads the application back, with everything that was written since
+// the switch: the same machine, mirrored.
+func RollBack(ctx context.Context, o Options) (*Result, error) {
+	return begin(ctx, o, "rollback", Rollback, func(ctx context.Context, r *run) error { return r.whole(ctx) })
+}
+
+// Rehearse takes the steps up to the window, or with window those up to the point
+// of no return, and takes them back. Without window nobody notices; with it
+// the application cannot write for as long as it would in earnest, but for the
+// opening of the other side.
+func Rehearse(ctx context.Context, o Options, window bool) (*Result, error) {
+	return begin(ctx, o, "rehearse", Forward, func(ctx context.Context, r *run) error { return r.rehearse(ctx, window) })
+}
+
+// Plan lists what Run would do, without doing anything: the runbook.
+func Plan(ctx context.Context, o Options) (*Result, error) {
+	r, err := newRun(o, "plan", Forward)
+	if err != nil {
+		return nil, err
+	}
+	r.exec, r.journal = &dry{}, &journal{path: o.Journal}
+	if j, _, err := readJournal(o.Journal); err == nil {
+		r.facts = j.standing().Facts
+		r.journal = j
+	}
+	defer r.close()
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	r.identify(ctx)
+	if err := r.choose(ctx); err != nil {
+		return nil, &OperatorError{err}
+	}
+	r.result.Outcome = Done
+	if err := r.list(ctx); err != nil {
+		r.result.Outcome = Unproven
+		r.result.Reasons = append(r.result.Reasons, err.Error())
+	}
+	return r.done(), nil
+}
+
+// Abort takes back whatever a run before the point of no return has done, what
+// was prepared included unless it is to be kept.
+func Abort(ctx context.Context, o Options) (*Result, error) {
+	return begin(ctx, o, "abort", Forward, func(ctx context.Context, r *run) error { return r.abort(ctx) })
+}
+
+// Finalize verifies the pair as it is now, and removes what a way back would
+// need.
+func Finalize(ctx context.Context, o Options) (*Result, error) {
+	return begin(ctx, o, "finalize", Forward, func(ctx context.Context, r *run) error { return r.finalise(ctx) })
+}
+
+func newID() string {
+	id := make([]byte, 4)
+	_, _ = rand.Read(id) // crypto/rand never fails
+	return hex.EncodeToString(id)
+}
+
+func newRun(o Options, command string, d Direction) (*run, error) {
+	if o.Journal == "" {
+		return nil, &OperatorError{errors.New("no journal is named: a switch that is interrupted could not be taken up")}
+	}
+	o.Attempts = max(o.Attempts, 1)
+	o.Budgets = o.Budgets.orDefaults()
+	r := &run{o: o, id: newID(), direction: d, attempt: 1}
+	r.exec = &live{point: o.point}
+	r.result = &Result{SchemaVersion: SchemaVersion, Tool: preflight.Tool{Version: o.Version, OptionsHash: o.OptionsHash}, Pair: o.Pair, Command: command, Run: r.id,
+		Direction: d, State: Init, StartedAt: time.Now().UTC(), Reasons: []string{}, Notes: []string{}, Next: []string{}, Steps: []StepResult{}}
+	return r, nil
+}
+
+// begin opens journal and databases, and does one command.
+func begin(ctx context.Context, o Options, command string, d Direction, do func(context.Context, *run) error) (*Result, error) {
+	r, err := newRun(o, command, d)
+	if err != nil {
+		return nil, err
+	}
+	if r.journal, err = openJournal(o.Journal); err != nil {
+		return nil, err
+	}
+	defer r.journal.close()
+	defer r.close()
+	s := r.journal.standing()
+	r.facts = s.Facts
+	if command != "rollback" && s.Run != "" && !s.Over {
+		r.direction = s.Direction // a rollback that was interrupted is taken up as one
+		r.result.Direction = r.direction
+	}
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	r.identify(ctx)
+	if err := r.choose(ctx); err != nil {
+		return nil, &OperatorError{err}
+	}
+	if err := r.lockBoth(ctx, s.Run); err != nil {
+		return nil, err
+	}
+	err = do(ctx, r)
+	r.conclude(err)
+	return r.done(), nil
+}
+
+// identify says who the sides are.
+func (r *run) identify(context.Context) {
+	for _, e := range []*end{r.from, r.to} {
+		s := e.db.Server()
+		into := &r.result.Source
+		if e.name == string(postgres.Target) {
+			into = &r.result.Target
+		}
+		*into = preflight.Server{ServerVersion: s.Version, SystemIdentifier: s.SystemID, Database: s.Database, InRecovery: s.InRecovery}
+	}
+}
+
+// systems name the two databases, whatever leads to them.
+func (r *run) systems() map[string]string {
+	m := map[string]string{}
+	for _, e := range []*end{r.from, r.to} {
+		s := e.db.Server()
+		m[e.name] = s.SystemID + "/" + s.Database
+	}
+	return m
+}
+
+// choose finds the strategy: what the operator said, or what replicates the pair.
+func (r *run) choose(ctx context.Context) error {
+	for _, e := range []*end{r.from, r.to} {
+		if e.db.Server().InRecovery {
+			return fmt.Errorf("%s: it is a standby, which nobody writes to: a switch leads from a primary to a primary", e.name)
+		}
+	}
+	for side, system := range r.facts.Systems {
+		if now := r.systems()[side]; now != system {
+			return fmt.Errorf("journal %s is of another pair: its %s is %s, and %s is given now; give the right journal, or another file", r.o.Journal, side, system, now)
+		}
+	}
+	r.facts.Systems = r.systems()
+	if was := r.journal.standing(); was.passed() && !was.Over { // what carried it may be gone by now
+		r.strategy, r.result.Strategy = r.facts.Strategy, r.facts.Strategy
+		return nil
+	} else if r.direction == Rollback && was.Over {
+		// What carried the switch is what the way back from the rollback is made of.
+		r.facts.Reverse = r.facts.Streams
+	}
+	if err := r.findStreams(ctx); err != nil {
+		return err
+	}
+	native := len(r.facts.Streams) > 0
+	for _, f := range r.detection.Forward {
+		native = native && f.Kind == fence.KindLogical
+	}
+	r.strategy = r.o.Strategy
+	if r.strategy == Auto || r.strategy == "" {
+		if r.strategy = Tool; native {
+			r.strategy = Native
+		}
+	}
+	if r.strategy == Native && !native {
+		return fmt.Errorf("no native logical replication carries %s to %s: strategy native needs a subscription (%s)", r.from.name, r.to.name, "pgparity preflight says what was found")
+	}
+	r.facts.Strategy, r.result.Strategy = r.strategy, r.strategy
+	return nil
+}
+
+// whole runs the machine from where it stands to LIVE.
+func (r *run) whole(ctx context.Context) error {
+	goOn, err := r.resume(ctx)
+	if err != nil || !goOn {
+		return err
+	}
+	if r.direction == Rollback {
+		if err := r.readyForRollback(); err != nil {
+			return err
+		}
+	}
+	if !r.passed() {
+		if err := r.before(ctx); err != nil {
+			return r.retire(ctx, err)
+		}
+		if r.strategy == VerifyOnly {
+			return r.verifyOnly(ctx)
+		}
+		if err := r.tries(ctx, PNR); err != nil {
+			return r.retire(ctx, err)
+		}
+	}
+	return r.complete(ctx)
+}
+
+// verifyOnly: somebody else switches. What the gate says is all there is.
+func (r *run) verifyOnly(ctx context.Context) error {
+	for _, s := range machine() {
+		if s.state == Drained || s.state == Verified {
+			if s.state == Verified {
+				if err := r.prepareGate(ctx); err != nil {
+					return err
+				}
+			}
+			if err := r.take(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	r.note("nothing was closed: what is written after %s is not covered", r.facts.FenceLSN)
+	return r.write(Over, Aborted, "verified, and nothing more was asked")
+}
+
+// passed tells whether the point of no return lies behind.
+func (r *run) passed() bool { return rank(r.result.State) >= rank(PNR) }
+
+// complete does what follows the point of no return. An interruption does not
+// undo it: it is said that the run has to be taken up again.
+func (r *run) complete(ctx context.Context) error {
+	if err := r.onward(ctx); err != nil {
+		return err
+	}
+	r.result.Outage = r.stopDowntime()
+	r.releaseGuard()
+	if r.direction == Rollback {
+		r.afterRollback()
+	}
+	if err := r.write(Over, Live, ""); err != nil {
+		return err
+	}
+	return r.copyJournal(ctx, r.to)
+}
+
+// errRefused: nothing was touched.
+var errRefused = errors.New("nothing was changed")
+
+// retire ends a run that is given up: the window is undone by now, and what was
+// prepared goes too, unless it is to be kept.
+func (r *run) retire(ctx context.Context, why error) error {
+	var stuck errNotUndone
+	if errors.As(why, &stuck) || r.exec.dry() {
+		return why
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
+	defer cancel()
+	if rank(r.begun) < rank(Prepared) {
+		return errors.Join(why, errRefused, r.write(Over, Aborted, why.Error()))
+	}
+	if r.o.KeepPrepared {
+		r.note("what was prepared was kept: a slot of the way back keeps the log of its server until the next run, or `pgparity cutover abort`")
+		return errors.Join(why, r.write(Over, Aborted, why.Error()))
+	}
+	if err := r.undo(ctx, func(s step) bool { return s.state == Prepared }); err != nil {
+		r.note("what was prepared could not be removed: %v; run `pgparity cutover abort`", err)
+		return errors.Join(why, r.write(Undone, Prepared, why.Error()))
+	}
+	return errors.Join(why, r.write(Over, Aborted, why.Error()))
+}
+
+// rehearse takes steps, and takes them back.
+func (r *run) rehearse(ctx context.Context, through bool) error {
+	goOn, err := r.resume(ctx)
+	if err != nil {
+		return err
+	}
+	if !goOn || r.passed() {
+		return &OperatorError{errors.New("the switch was made already: there is nothing to rehearse")}
+	}
+	if err := r.before(ctx); err != nil {
+		return r.retire(ctx, err)
+	}
+	last := Armed
+	if through {
+		last = ReverseReady
+	}
+	if err := r.throughWindow(ctx, last); err != nil {
+		return r.retire(ctx, errors.Join(err, r.giveUp(ctx, err)))
+	}
+	window := time.Since(r.opened)
+	if err := r.giveUp(ctx, errRehearsed); err != nil {
+		return err
+	}
+	if through {
+		r.note("the window was open for %v up to the point of no return", window.Round(time.Millisecond))
+	}
+	if err := r.retire(ctx, errRehearsed); !errors.Is(err, errRehearsed) {
+		return err
+	}
+	return nil
+}
+
+var errRehearsed = errors.New("it was a rehearsal")
+
+// list runs the machine with the dry executor: each step lists what it would do,
+// and how it would be taken back.
+func (r *run) list(ctx context.Context) error {
+	for _, s := range machine() {
+		if s.state == Armed {
+			if err := r.ask(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.take(ctx, s); err != nil {
+			return err
+		}
+		if s.undo == nil {
+			continue
+		}
+		r.begun = s.state
+		if err := s.undo(r, ctx); err != nil {
+			return err
+		}
+		r.result.Steps[len(r.result.Steps)-1].Undo = r.exec.taken()
+	}
+	r.result.State = r.journal.standing().State
+	return nil
+}
+
+// conclude turns what ended a command into its outcome.
+func (r *run) conclude(err error) {
+	if r.result.Outcome != "" {
+		return
+	}
+	var blocked errBlocked
+	var stuck errNotUndone
+	if err != nil {
+		r.result.Reasons = append(r.result.Reasons, err.Error())
+	}
+	switch {
+	case err == nil:
+		r.result.Outcome = Done
+	case r.passed():
+		r.result.Outcome = Stopped
+		r.result.Next = append(r.result.Next, "the point of no return is passed, and the source stays closed: mend what is said above, and run `pgparity cutover run` again, which goes on from here")
+		if r.direction == Rollback {
+			r.result.Next[len(r.result.Next)-1] = "the point of no return is passed: mend what is said above, and run `pgparity cutover rollback` again, which goes on from here"
+		}
+	case errors.As(err, &stuck), errors.As(err, new(errContradiction)):
+		r.result.Outcome = Unproven
+	case errors.As(err, &blocked), errors.Is(err, errRefused):
+		r.result.Outcome, r.result.State = Refused, Init
+	default:
+		r.result.Outcome, r.result.State = AbortedRun, Aborted
+	}
+}
+
+func (r *run) done() *Result {
+	r.result.FinishedAt = time.Now().UTC()
+	if r.result.Outage == nil {
+		r.result.Outage = r.stopDowntime()
+	}
+	r.releaseGuard()
+	return r.result
+}

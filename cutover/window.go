@@ -1,0 +1,335 @@
+package cutover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/postgres"
+)
+
+// drain waits until all that was written to from is on to: a row of ours, the
+// last that is written, and a position behind it on every slot. The position is
+// taken once.
+func (r *run) drain(ctx context.Context) error {
+	if r.strategy == Native {
+		if err := r.sql(ctx, r.from, "beat", "the last row that is written there", beatSQL(r.from.name)); err != nil {
+			return err
+		}
+	}
+	if err := r.drainTo(ctx); err != nil {
+		return err
+	}
+	if r.strategy == Native {
+		if err := r.beatArrived(ctx); err != nil {
+			return err
+		}
+	}
+	return r.gate(ctx, Action{ID: "drained-healthy", On: r.to.name, Do: "SELECT … FROM pg_subscription_rel, pg_stat_subscription_stats", Why: "every table is carried, and nothing failed on the way"}, func(ctx context.Context) error {
+		if err := r.carried(ctx); err != nil {
+			return err
+		}
+		h, err := r.fence.Health(ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range h.Troubles {
+			if t.Kind == fence.ApplyErrors || t.Kind == fence.Conflicts || t.Kind == fence.WorkerRestarts {
+				return fmt.Errorf("%s: %s", t.Side, t.Sentence)
+			}
+		}
+		return nil
+	})
+}
+
+// beatSQL writes a side's row. It is committed durably: a control session sees to
+// that.
+func beatSQL(side string) string {
+	return fmt.Sprintf(`INSERT INTO pgparity.heartbeat (side, beat) VALUES (%s, 1) ON CONFLICT (side) DO UPDATE SET beat = heartbeat.beat + 1`, postgres.Literal(side))
+}
+
+// push has what was applied confirmed at once, until ctx is over. A subscription
+// commits without waiting for the disk, and tells the other side when it happens to
+// look, 200 ms later: a commit on to that does wait takes the log to the disk, and
+// a row from from wakes the worker.
+func (r *run) push(ctx context.Context) {
+	if r.strategy != Native {
+		return
+	}
+	flush := "UPDATE pgparity.cutover SET run = run WHERE side = " + postgres.Literal(r.to.name)
+	for ctx.Err() == nil {
+		rest(ctx, pushPause)
+		// What fails here fails what is waited for.
+		_ = r.to.control.Exec(ctx, "cutover push", flush)
+		_ = r.from.control.Exec(ctx, "cutover push", beatSQL(r.from.name))
+	}
+}
+
+const pushPause = 5 * time.Millisecond
+
+// drainTo takes the mark, and waits until it has arrived.
+func (r *run) drainTo(ctx context.Context) error {
+	return r.await(ctx, Action{ID: "drained", On: r.from.name, Do: "SELECT pg_catalog.pg_current_wal_insert_lsn(); SELECT slot_name, confirmed_flush_lsn FROM pg_catalog.pg_replication_slots", Why: "each slot has confirmed the position that was taken once"}, func() func(context.Context) (bool, string, error) {
+		var mark *fence.Mark
+		return func(ctx context.Context) (bool, string, error) {
+			if mark == nil {
+				m, err := r.fence.Mark(ctx)
+				if err != nil {
+					return false, "", err
+				}
+				mark = &m
+				lsn := m.LSN
+				if lsn == 0 { // a kind that has none: what was written lies before this one
+					if lsn, err = r.from.db.WriteMark(ctx); err != nil {
+						return false, "", err
+					}
+				}
+				r.facts.FenceLSN = lsn.String()
+				r.result.FenceLSN = r.facts.FenceLSN
+			}
+			pushing, stop := context.WithCancel(ctx)
+			var pushed sync.WaitGroup
+			pushed.Go(func() { r.push(pushing) })
+			err := r.fence.Wait(ctx, *mark)
+			stop()
+			pushed.Wait()
+			return true, "", err
+		}
+	}())
+}
+
+// beatArrived: the row is visible, whatever positions say.
+func (r *run) beatArrived(ctx context.Context) error {
+	read := "SELECT beat FROM pgparity.heartbeat WHERE side = " + postgres.Literal(r.from.name)
+	return r.await(ctx, Action{ID: "beat-arrived", On: r.to.name, Do: read, Why: "the last row is there"}, func(ctx context.Context) (bool, string, error) {
+		sent, err := text(ctx, r.from.control, "beat", read)
+		if err != nil {
+			return false, "", err
+		}
+		seen, err := text(ctx, r.to.control, "beat", read)
+		return seen == sent && seen != "", fmt.Sprintf("the heartbeat's row is not there: %s was written, and %q is seen", sent, seen), err
+	})
+}
+
+func (r *run) sequence(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	return r.setSequences(ctx)
+}
+
+func (r *run) verify(ctx context.Context) error {
+	if err := r.copyInWindow(ctx); err != nil {
+		return err
+	}
+	return r.verifyWindow(ctx)
+}
+
+// turn stops the replication, proves that nothing came after the mark, and has
+// the way back ready.
+func (r *run) turn(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	if err := r.callHooks(ctx, OnStop); err != nil {
+		return err
+	}
+	for _, s := range r.facts.Streams {
+		if err := r.stopStream(ctx, s); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.facts.Streams {
+		if err := r.nothingLeft(ctx, s); err != nil {
+			return err
+		}
+	}
+	for _, part := range []func(context.Context) error{r.sameSequences, r.enableTriggers, r.aimReverse, r.locked, r.proveNoWriters} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopStream disables a subscription, and waits until its worker has let go of
+// the slot.
+func (r *run) stopStream(ctx context.Context, s Stream) error {
+	if err := r.sql(ctx, r.to, "stop", "nothing is applied any more", "ALTER SUBSCRIPTION "+postgres.Ident(s.Subscription)+" DISABLE"); err != nil {
+		return err
+	}
+	read := "SELECT active FROM pg_catalog.pg_replication_slots WHERE slot_name = " + postgres.Literal(s.Slot)
+	return r.await(ctx, Action{ID: "stopped", On: r.from.name, Do: read, Why: "the worker has let go of the slot"}, func(ctx context.Context) (bool, string, error) {
+		// The worker looks at its subscription when something arrives, else once a
+		// second. The row stays in the slot: it is a beat, which nobody misses.
+		if r.strategy == Native {
+			_ = r.from.control.Exec(ctx, "cutover push", beatSQL(r.from.name))
+		}
+		active, err := text(ctx, r.from.control, "stopped", read)
+		return active == "f", fmt.Sprintf("slot %q is read still", s.Slot), err
+	})
+}
+
+// nothingLeft looks into a slot: what is in it was written after the mark, by
+// something that is no client. Beginnings and ends of transactions that changed
+// nothing are no changes: before 15 they are sent too. Nor are rows of the
+// heartbeat, whose relation's number follows the letter of the message.
+func (r *run) nothingLeft(ctx context.Context, s Stream) error {
+	peek := fmt.Sprintf(`SELECT count(*) FROM pg_catalog.pg_logical_slot_peek_binary_changes(%s, NULL, NULL, 'proto_version', '1', 'publication_names', %s) 
+WHERE pg_catalog.get_byte(data, 0) NOT IN (66, 67) AND pg_catalog.substr(data, 2, 4) <> pg_catalog.int4send('pgparity.heartbeat'::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int4)`,
+		postgres.Literal(s.Slot), postgres.Literal(quotedList(s.Publications)))
+	return r.gate(ctx, Action{ID: "nothing-left", On: r.from.name, Do: peek, Why: "0: nobody wrote after the mark"}, func(ctx context.Context) error {
+		left, err := text(ctx, r.from.control, "peek", peek)
+		if err == nil && left != "0" {
+			err = fmt.Errorf("%s: %s changes were written after the database was closed to clients, and are not on the other side: a superuser, a job or another background process writes there; find it, and run again", r.from.name, left)
+		}
+		return err
+	})
+}
+
+// quotedList is a list of publications as the plugin's option takes it.
+func quotedList(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = postgres.Ident(n)
+	}
+	return strings.Join(quoted, ",")
+}
+
+// unturn has the replication go on as before.
+func (r *run) unturn(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	var errs []error
+	for _, s := range r.facts.Streams {
+		enabled, err := text(ctx, r.to.control, "streams", `SELECT subenabled FROM pg_catalog.pg_subscription WHERE subname = $1 AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`, s.Subscription)
+		if err == nil && enabled == "f" {
+			err = r.sql(ctx, r.to, "start-again", "the replication goes on", "ALTER SUBSCRIPTION "+postgres.Ident(s.Subscription)+" ENABLE")
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, r.disableTriggers(ctx), r.callHooks(ctx, OnStart))...)
+}
+
+// passNoReturn writes down that there is no way back: in both databases, and then
+// in the journal, whose record is the point.
+func (r *run) passNoReturn(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	for _, e := range []*end{r.from, r.to} {
+		row := fmt.Sprintf("INSERT INTO pgparity.cutover_journal (run, side, n, record) VALUES (%s, %s, 0, %s) ON CONFLICT DO NOTHING",
+			postgres.Literal(r.id), postgres.Literal(e.name), postgres.Literal(fmt.Sprintf(`{"n":0,"run":%q,"kind":"reached","state":"PNR","direction":%q}`, r.id, r.direction)))
+		if err := r.sql(ctx, e, "no-return", "whoever has no journal reads it there", row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unpassNoReturn takes the rows back: the journal's record was not reached.
+func (r *run) unpassNoReturn(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	var errs []error
+	for _, e := range []*end{r.from, r.to} {
+		there, err := text(ctx, e.control, "no-return", `SELECT pg_catalog.to_regclass('pgparity.cutover_journal') IS NOT NULL`)
+		if err == nil && there == "t" {
+			err = r.sql(ctx, e, "no-return-back", "", fmt.Sprintf("DELETE FROM pgparity.cutover_journal WHERE run = %s AND n = 0 AND side = %s", postgres.Literal(r.id), postgres.Literal(e.name)))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// thawSQL are the statements that open from again, for its maintenance
+// database.
+func (r *run) thawSQL(context.Context) ([]string, error) {
+	saved, known := r.facts.Saved[r.from.name]
+	if !known {
+		return nil, nil
+	}
+	list := []string{fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", r.from.database, saved.Limit), readOnlySQL(r.from.database, saved.ReadOnly)}
+	for _, role := range saved.Roles {
+		if isOn(role.Value) {
+			continue
+		}
+		if role.Here {
+			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+r.from.database+" SET default_transaction_read_only = "+postgres.Literal(role.Value))
+		} else {
+			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+r.from.database+" RESET default_transaction_read_only")
+		}
+	}
+	return list, nil
+}
+
+// thaw opens from again and lets the poolers go on, and proves that clients can
+// write. It is tried until ctx is over: a side that is away may come back. It
+// needs nothing but the maintenance connection, and makes a new one.
+func (r *run) thaw(ctx context.Context) error {
+	if r.strategy == VerifyOnly {
+		return nil
+	}
+	statements, err := r.thawSQL(ctx)
+	if err != nil {
+		return err
+	}
+	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(statements, ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
+		err := r.maintain(ctx, r.from, statements)
+		return err == nil, fmt.Sprint(err), nil
+	})
+	released := r.resumePoolers(ctx)
+	hooked := r.callHooks(ctx, OnThaw)
+	if opened != nil {
+		return errors.Join(opened, released, hooked)
+	}
+	written := r.await(ctx, Action{ID: "thawed", On: r.from.name, Do: "connect, and CREATE TABLE pgparity.written", Why: "a new session can write"}, func(ctx context.Context) (bool, string, error) {
+		ok, err := r.tryToWrite(ctx, r.from)
+		if !ok && (postgres.Denied(err) || postgres.HasCode(err, "3F000")) {
+			ok, err = true, nil // it may write, though not there
+		}
+		return ok, fmt.Sprintf("%s: a new session cannot write: %v", r.from.name, err), nil
+	})
+	return errors.Join(written, released, hooked)
+}
+
+// maintain runs statements from the maintenance database, over a new connection
+// where the old one is gone.
+func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
+	run := func() error {
+		for _, s := range statements {
+			if err := e.maintenance.Exec(ctx, "cutover thaw", s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if e.maintenance != nil {
+		if err := run(); err == nil || !postgres.Lost(err) {
+			return err
+		}
+		e.maintenance.Close()
+	}
+	try, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	c, err := postgres.OpenControl(try, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: r.calls(), Database: r.o.maintenance()})
+	if err != nil {
+		return err
+	}
+	e.maintenance = c
+	return run()
+}
+
+// sideOf is the role that an end plays in this direction.
+func (r *run) sideOf(e *end) postgres.Side {
+	if e == r.to {
+		return postgres.Target
+	}
+	return postgres.Source
+}
