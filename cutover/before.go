@@ -218,7 +218,7 @@ func (r *run) unprepare(ctx context.Context) error {
 		r.facts.Streams, r.facts.Reverse = r.facts.Reverse, r.facts.Streams
 		return nil
 	}
-	if err := r.restoreReadOnly(ctx, r.to); err != nil {
+	if err := r.restore(ctx, r.to); err != nil {
 		return err
 	}
 	for _, e := range []*end{r.from, r.to} {
@@ -250,15 +250,23 @@ func (r *run) dropHeartbeat(ctx context.Context) error {
 	return r.sql(ctx, r.to, "heartbeat-unsubscribe", "", "ALTER SUBSCRIPTION "+postgres.Ident(carried)+" REFRESH PUBLICATION WITH (copy_data = false)")
 }
 
-// restoreReadOnly gives a database the setting back that it had.
-func (r *run) restoreReadOnly(ctx context.Context, e *end) error {
+// restore gives a database the limit and the settings back that it had.
+func (r *run) restore(ctx context.Context, e *end) error {
 	saved, known := r.facts.Saved[e.name]
 	if !known {
 		return nil
 	}
 	now, err := readSettings(ctx, e)
-	if err != nil || equal(now.ReadOnly, saved.ReadOnly) {
+	if err != nil {
 		return err
+	}
+	if now.Limit != saved.Limit {
+		if err := r.sql(ctx, e, "limit-as-it-was", "as it was before", fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", e.database, saved.Limit)); err != nil {
+			return err
+		}
+	}
+	if equal(now.ReadOnly, saved.ReadOnly) {
+		return nil
 	}
 	return r.sql(ctx, e, "target-as-it-was", "as it was before", readOnlySQL(e.database, saved.ReadOnly))
 }

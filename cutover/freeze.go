@@ -220,12 +220,17 @@ func (r *run) proveFrozen(ctx context.Context) error {
 // proveNoWriters proves that nobody has a session or a transaction by which from
 // could be written to. Once is not enough: a background worker asks nobody.
 func (r *run) proveNoWriters(ctx context.Context) error {
-	err := r.gate(ctx, Action{ID: "frozen-clients", On: r.from.name, Do: "SELECT … FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'", Why: "no session of a client is left"}, func(ctx context.Context) error {
+	err := r.await(ctx, Action{ID: "frozen-clients", On: r.from.name, Do: "SELECT … FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'", Why: "no session of a client is left"}, func(ctx context.Context) (bool, string, error) {
 		list, err := r.clients(ctx, r.from)
-		if err == nil && len(list) > 0 {
-			err = fmt.Errorf("%s: %v is connected", r.from.name, list[0])
+		if err != nil || len(list) == 0 {
+			return err == nil, "", err
 		}
-		return err
+		for _, c := range list { // a superuser's, which no limit keeps out
+			if err := r.endClient(ctx, c); err != nil {
+				return false, "", err
+			}
+		}
+		return false, fmt.Sprintf("%s: %v is connected, and connects again when it is ended", r.from.name, list[0]), nil
 	})
 	if err != nil {
 		return err

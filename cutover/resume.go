@@ -39,6 +39,8 @@ func (r *run) resume(ctx context.Context) (bool, error) {
 		r.result.State = Live
 		r.note("the application was led to the %s already, %s: there is nothing to do", r.to.name, s.Since.Format("2006-01-02 15:04:05 MST"))
 		return false, nil
+	case s.Over && s.State == Finalised:
+		return false, &OperatorError{fmt.Errorf("the switch of journal %s was finalised: another one is another journal's", r.o.Journal)}
 	case s.Over:
 		return true, nil
 	case s.passed():

@@ -112,11 +112,80 @@ WHERE s.subname = ANY ($1::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM p
 	if r.exec.dry() && len(tables) == 0 {
 		tables = []string{"…"}
 	}
-	with := ""
-	if roots {
-		with = " WITH (publish_via_partition_root = true)"
+	if err := r.sameIdentities(ctx); err != nil {
+		return err
 	}
-	return r.sql(ctx, r.to, "reverse-publish", "what is written there later travels back", "CREATE PUBLICATION "+reverseName+" FOR TABLE "+strings.Join(tables, ", ")+with)
+	with, err := r.publishedOperations(ctx)
+	if err != nil {
+		return err
+	}
+	if roots {
+		with = append(with, "publish_via_partition_root = true")
+	}
+	options := ""
+	if len(with) > 0 {
+		options = " WITH (" + strings.Join(with, ", ") + ")"
+	}
+	return r.sql(ctx, r.to, "reverse-publish", "what is written there later travels back", "CREATE PUBLICATION "+reverseName+" FOR TABLE "+strings.Join(tables, ", ")+options)
+}
+
+// publishedOperations has the way back carry what the way there does: a table that
+// is published without updates may be updated without an identity. A server of 10
+// knows no truncation.
+func (r *run) publishedOperations(ctx context.Context) ([]string, error) {
+	features, err := r.from.db.ReadFeatures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var publications []string
+	for _, s := range r.facts.Streams {
+		publications = append(publications, s.Publications...)
+	}
+	var list []string
+	all := true
+	err = r.from.control.Each(ctx, "cutover reverse", postgres.Statement{SQL: features.Fill(`SELECT coalesce(bool_or(pubinsert), true), coalesce(bool_or(pubupdate), true), coalesce(bool_or(pubdelete), true), {{pg_publication.pubtruncate ? coalesce(bool_or(pubtruncate), true) : false}}
+FROM pg_catalog.pg_publication WHERE pubname = ANY ($1::pg_catalog.text[])`), Args: []string{postgres.TextArray(publications)}}, func(row postgres.Row) error {
+		for i, operation := range []string{"insert", "update", "delete", "truncate"} {
+			if row.Bool(i) {
+				list = append(list, operation)
+			}
+			all = all && row.Bool(i)
+		}
+		return nil
+	})
+	if err != nil || all {
+		return nil, err
+	}
+	return []string{"publish = '" + strings.Join(list, ", ") + "'"}, nil
+}
+
+// lackingSQL reads the tables without an identity: published with updates, they
+// refuse every UPDATE of the application.
+const lackingSQL = `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgparity')
+AND (c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+  OR c.relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))`
+
+// sameIdentities makes sure that the way back refuses nothing that the way there
+// allowed.
+func (r *run) sameIdentities(ctx context.Context) error {
+	lacking := map[string]map[string]bool{}
+	for _, e := range []*end{r.from, r.to} {
+		list, err := rows(ctx, e.control, "reverse", lackingSQL, func(row postgres.Row) string { return row.Text(0) })
+		if err != nil {
+			return err
+		}
+		lacking[e.name] = map[string]bool{}
+		for _, t := range list {
+			lacking[e.name][t] = true
+		}
+	}
+	for _, t := range r.pair.Tables {
+		if t.Both() && lacking[r.to.name][t.Target.Quoted] && !lacking[r.from.name][t.Source.Quoted] {
+			return fmt.Errorf("%s: %s has no replica identity, as it has on the %s: the way back would make each UPDATE and DELETE of it fail; run there: ALTER TABLE %[2]s REPLICA IDENTITY FULL (or give it its primary key), or do without a way back (reverse: off)", r.to.name, t.Target.Quoted, r.from.name)
+		}
+	}
+	return nil
 }
 
 // makeSlots makes the slots of the way back, where they can be moved ahead later.

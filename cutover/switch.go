@@ -168,10 +168,13 @@ func (r *run) choose(ctx context.Context) error {
 		}
 	}
 	r.facts.Systems = r.systems()
-	if was := r.journal.standing(); was.passed() && !was.Over { // what carried it may be gone by now
+	was := r.journal.standing()
+	switches := r.result.Command == "run" || r.result.Command == "rollback" || r.result.Command == "rehearse" || r.result.Command == "plan"
+	if !switches || was.passed() && !was.Over { // what carried it may be gone by now
 		r.strategy, r.result.Strategy = r.facts.Strategy, r.facts.Strategy
 		return nil
-	} else if r.direction == Rollback && was.Over {
+	}
+	if r.direction == Rollback && was.Over {
 		// What carried the switch is what the way back from the rollback is made of.
 		r.facts.Reverse = r.facts.Streams
 	}

@@ -135,6 +135,11 @@ func (r *run) turn(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
+	if r.strategy == Tool {
+		if err := r.drainAgain(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.callHooks(ctx, OnStop); err != nil {
 		return err
 	}
@@ -154,6 +159,18 @@ func (r *run) turn(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// drainAgain: what a tool carries cannot be looked into as a slot can, so what
+// was written since the mark by something that is no client is waited for.
+func (r *run) drainAgain(ctx context.Context) error {
+	return r.await(ctx, Action{ID: "drained-again", On: r.to.name, Do: "as for DRAINED", Why: "nothing was written since"}, func(ctx context.Context) (bool, string, error) {
+		mark, err := r.fence.Mark(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		return true, "", r.fence.Wait(ctx, mark)
+	})
 }
 
 // stopStream disables a subscription, and waits until its worker has let go of
