@@ -247,8 +247,14 @@ func (r *run) passed() bool { return rank(r.result.State) >= rank(PNR) }
 // complete does what follows the point of no return. An interruption does not
 // undo it: it is said that the run has to be taken up again.
 func (r *run) complete(ctx context.Context) error {
+	if err := r.followDowntime(ctx); err != nil {
+		r.note("the outage is not measured: %v", err)
+	}
 	if err := r.onward(ctx); err != nil {
 		return err
+	}
+	if r.o.Application != "" {
+		rest(ctx, afterLive)
 	}
 	r.result.Outage = r.stopDowntime()
 	r.releaseGuard()
@@ -260,6 +266,9 @@ func (r *run) complete(ctx context.Context) error {
 	}
 	return r.copyJournal(ctx, r.to)
 }
+
+// afterLive is how long the application is watched once it has arrived.
+const afterLive = 300 * time.Millisecond
 
 // errRefused: nothing was touched.
 var errRefused = errors.New("nothing was changed")
