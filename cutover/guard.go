@@ -89,7 +89,7 @@ func (r *run) guardLives(ctx context.Context) error {
 }
 
 func (r *run) releaseGuard() {
-	if r.guard != nil {
+	if r.guard != nil && !r.leaveGuard {
 		r.guard.Release()
 		r.guard = nil
 	}

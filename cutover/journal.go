@@ -73,7 +73,8 @@ type journal struct {
 	path    string
 	file    *os.File
 	records []Record
-	torn    bool // a line that was not ended was left out
+	size    int64 // of the records, in bytes
+	torn    bool  // a line that was not ended was left out
 }
 
 // errHeld: another process has the journal.
@@ -117,29 +118,19 @@ func readJournal(path string) (j *journal, held bool, err error) {
 }
 
 // read parses the file, and cuts off a last line that was not written whole:
-// what it would have said had not happened yet.
+// what it would have said had not happened yet. It asks the open file alone: its
+// name may be another's by now.
 func (j *journal) read() error {
 	if err := j.parse(); err != nil {
 		return err
 	}
-	end, err := j.file.Seek(0, io.SeekEnd)
-	if err != nil || !j.torn {
-		return err
+	if j.torn {
+		if err := j.file.Truncate(j.size); err != nil {
+			return err
+		}
 	}
-	whole, err := wholeLines(j.path)
-	if err != nil || whole == end {
-		return err
-	}
-	if err := j.file.Truncate(whole); err != nil {
-		return err
-	}
-	_, err = j.file.Seek(whole, io.SeekStart)
+	_, err := j.file.Seek(j.size, io.SeekStart)
 	return err
-}
-
-func wholeLines(path string) (int64, error) {
-	b, err := os.ReadFile(path)
-	return int64(bytes.LastIndexByte(b, '\n') + 1), err
 }
 
 func (j *journal) parse() error {
@@ -150,7 +141,9 @@ func (j *journal) parse() error {
 	for {
 		line, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			j.torn = len(line) > 0
+			if j.torn = len(line) > 0; j.torn && !bytes.HasPrefix(line, recordStart[:min(len(line), len(recordStart))]) {
+				return j.foreign()
+			}
 			return nil
 		}
 		if err != nil {
@@ -158,26 +151,43 @@ func (j *journal) parse() error {
 		}
 		var rec Record
 		if err := json.Unmarshal(line, &rec); err != nil || rec.Run == "" {
-			return fmt.Errorf("line %d is no record of a cutover: the file was changed, or is another one; give the right one, or none (the databases then say how far the switch has come)", len(j.records)+1)
+			return j.foreign()
 		}
 		j.records = append(j.records, rec)
+		j.size += int64(len(line))
 	}
 }
 
-// append writes a record, and returns when it is on the disk.
+// recordStart is how each line begins: what does not is no torn record, and is
+// not to be cut off.
+var recordStart = []byte(`{"n":`)
+
+func (j *journal) foreign() error {
+	return fmt.Errorf("line %d is no record of a cutover: the file was changed, or is another one; give the right one, or none (the databases then say how far the switch has come)", len(j.records)+1)
+}
+
+// append writes a record, and returns when it is on the disk. What is not has not
+// happened: it is cut off again, also for the sake of the record that follows.
 func (j *journal) append(rec Record) error {
 	rec.N, rec.At = len(j.records)+1, time.Now().UTC()
 	line, err := json.Marshal(rec)
 	if err != nil {
 		return err
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("journal: %w", err)
+	line = append(line, '\n')
+	_, err = j.file.Write(line)
+	if err == nil {
+		err = j.file.Sync()
 	}
-	if err := j.file.Sync(); err != nil {
+	if err != nil {
+		cut := j.file.Truncate(j.size)
+		if _, at := j.file.Seek(j.size, io.SeekStart); cut != nil || at != nil {
+			return fmt.Errorf("journal: %w; its last line may be there in part: %w", err, errors.Join(cut, at))
+		}
 		return fmt.Errorf("journal: %w", err)
 	}
 	j.records = append(j.records, rec)
+	j.size += int64(len(line))
 	return nil
 }
 
@@ -199,7 +209,8 @@ func syncFolder(path string) error {
 	return d.Sync()
 }
 
-// standing is what the journal says of its last run.
+// standing is what the journal says of its last run, and of where the application
+// was led by those before it.
 type standing struct {
 	Run       string
 	Direction Direction
@@ -207,10 +218,13 @@ type standing struct {
 	Begun     State // a step that was begun and has not ended, "" for none
 	Undoing   bool  // the window was being taken back
 	Over      bool  // the run has ended
-	By        string
-	Since     time.Time
-	Message   string
-	Facts     Facts
+	// Led is the direction of the last run that went through: the application
+	// writes to the target after Forward, and to the source otherwise.
+	Led     Direction
+	By      string
+	Since   time.Time
+	Message string
+	Facts   Facts
 }
 
 // standing folds the records of the last run; facts are those of all runs, the
@@ -219,7 +233,10 @@ func (j *journal) standing() standing {
 	s := standing{State: Init, Direction: Forward}
 	for _, rec := range j.records {
 		if rec.Run != s.Run {
-			s = standing{Run: rec.Run, Direction: rec.Direction, State: Init, Facts: s.Facts}
+			s = standing{Run: rec.Run, Direction: rec.Direction, State: Init, Facts: s.Facts, Led: s.Led}
+		}
+		if s.Led == "" && rec.Direction == Rollback {
+			s.Led = Forward // a journal that begins there: the one before it is lost
 		}
 		if rec.Facts != nil {
 			s.Facts = *rec.Facts
@@ -227,15 +244,24 @@ func (j *journal) standing() standing {
 		s.Since, s.By, s.Message = rec.At, rec.By, rec.Message
 		switch rec.Kind {
 		case Begins:
-			s.Begun, s.Over, s.Undoing = rec.State, false, false
+			s.Begun = rec.State
+			if rank(rec.State) <= rank(Live) { // finalising goes on with a run that is over
+				s.Over, s.Undoing = false, false
+			}
 		case Reached:
 			s.State, s.Begun = rec.State, ""
 		case Undoes:
 			s.Undoing = true
+			if s.State == PNR { // it was written, and not known to be on the disk: so it was not passed
+				s.State, s.Begun = ReverseReady, PNR
+			}
 		case Undone:
 			s.State, s.Begun, s.Undoing = rec.State, "", false
 		case Over:
 			s.State, s.Begun, s.Undoing, s.Over = rec.State, "", false, true
+			if rank(rec.State) >= rank(Live) {
+				s.Led = rec.Direction
+			}
 		case Failed:
 		}
 	}
@@ -243,9 +269,14 @@ func (j *journal) standing() standing {
 }
 
 // passed tells whether the point of no return lies behind.
-func (s standing) passed() bool {
-	return rank(s.State) >= rank(PNR) && s.State != Aborting && s.State != Aborted
-}
+func (s standing) passed() bool { return rank(s.State) >= rank(PNR) }
+
+// switched tells that the application was led to the target, and no run is at
+// work: one that would lead it back may have been given up since.
+func (s standing) switched() bool { return s.Over && s.Led == Forward }
+
+// finalising tells that the way back is being removed, or is.
+func (s standing) finalising() bool { return s.State == Finalised || s.Begun == Finalised }
 
 // exposed tells that the application may be kept from writing, and that this
 // has to be taken back.

@@ -18,8 +18,9 @@ type step struct {
 	do func(*run, context.Context) error
 	// undo takes it back, as far as it was taken; nil where there is nothing.
 	undo func(*run, context.Context) error
-	// probe tells whether the databases are as the step leaves them; nil where it
-	// leaves nothing to be seen. "" is yes, else it says what is not so.
+	// probe looks whether the databases are as the step leaves them: "" is yes, else
+	// it says what is not so. nil where it leaves nothing to be seen, or nothing that
+	// lasts.
 	probe func(*run, context.Context) (string, error)
 }
 
@@ -45,10 +46,10 @@ type step struct {
 func machine() []step {
 	return []step{
 		{state: Preflighted, what: "look for what would go wrong", do: (*run).preflight},
-		{state: Prepared, what: "prepare what a window has no time for, and the way back", do: (*run).prepare, undo: (*run).unprepare},
+		{state: Prepared, what: "prepare what a window has no time for, and the way back", do: (*run).prepare, undo: (*run).unprepare, probe: (*run).isPrepared},
 		{state: Synced, what: "all is carried, in time, and verified", do: (*run).sync},
 		{state: Armed, what: "ask, look once more, and have all at hand that the window needs", budget: func(b *Budgets) time.Duration { return b.Arm }, do: (*run).arm, undo: (*run).disarm},
-		{state: Freezing, what: "keep clients out, and end what they have open", budget: func(b *Budgets) time.Duration { return b.Pause + b.Grace + b.Freeze }, do: (*run).freeze, undo: (*run).thaw},
+		{state: Freezing, what: "keep clients out, and end what they have open", budget: func(b *Budgets) time.Duration { return b.Pause + b.Grace + b.Freeze }, do: (*run).freeze, undo: (*run).thaw, probe: (*run).isClosed},
 		{state: Frozen, what: "prove that nobody writes", budget: func(*Budgets) time.Duration { return 2 * time.Second }, do: (*run).proveFrozen},
 		{state: Drained, what: "wait until all that was written has arrived", budget: func(b *Budgets) time.Duration { return b.Drain }, do: (*run).drain},
 		{state: Sequenced, what: "set the sequences ahead", budget: func(*Budgets) time.Duration { return 2 * time.Second }, do: (*run).sequence},
@@ -57,7 +58,7 @@ func machine() []step {
 		{state: PNR, what: "write down that there is no way back but the mirrored one", budget: func(*Budgets) time.Duration { return 2 * time.Second }, do: (*run).passNoReturn, undo: (*run).unpassNoReturn},
 		{state: TargetOpen, what: "open the way back, and the database that is switched to", budget: func(b *Budgets) time.Duration { return b.Open }, do: (*run).openTo, probe: (*run).isOpen},
 		{state: Redirected, what: "lead the application there", budget: func(b *Budgets) time.Duration { return b.Open }, do: (*run).redirect},
-		{state: Live, what: "see that it has arrived, and that nobody writes to the other side", budget: func(b *Budgets) time.Duration { return b.Open }, do: (*run).goLive},
+		{state: Live, what: "see that it has arrived, and that nobody writes to the other side", budget: func(b *Budgets) time.Duration { return b.Open }, do: (*run).goLive, probe: (*run).isLive},
 	}
 }
 
@@ -226,10 +227,17 @@ func (r *run) throughWindow(ctx context.Context, last State) error {
 const undoPatience = time.Minute
 
 // errNotUndone: a window could not be taken back.
-type errNotUndone struct{ err error }
+type errNotUndone struct {
+	err  error
+	side string // what was closed
+	open bool   // it is open again, and only the rest is not taken back
+}
 
 func (e errNotUndone) Error() string {
-	return fmt.Sprintf("what was done could not be taken back: %v; the source may be closed still: run `pgparity cutover abort`, or unfreeze.sql beside the journal", e.err)
+	if e.open {
+		return fmt.Sprintf("the %s can be written to again, and the rest could not be taken back: %v; run `pgparity cutover abort`", e.side, e.err)
+	}
+	return fmt.Sprintf("what was done could not be taken back: %v; the %s may be closed still, and the guard, where there is one, tries for %v more: run `pgparity cutover abort`, or unfreeze.sql beside the journal", e.err, e.side, guardPatience)
 }
 func (e errNotUndone) Unwrap() error { return e.err }
 
@@ -243,34 +251,51 @@ func (r *run) giveUp(ctx context.Context, why error) error {
 		// The disk may be full: what is closed has to be opened all the same.
 		r.note("the journal could not be written: %v", err)
 	}
-	if err := r.undo(ctx, window); err != nil {
-		return errNotUndone{err}
+	if open, err := r.undo(ctx, window); err != nil {
+		r.leaveGuard = !open
+		return errNotUndone{err, r.from.name, open}
 	}
 	r.opened, r.begun = time.Time{}, Synced
 	return r.write(Undone, Synced, "")
 }
 
 // undo takes steps back, the last first. What can wait (the stream back to its
-// stop, triggers) waits for what cannot: the application writes again.
-func (r *run) undo(ctx context.Context, which func(step) bool) error {
+// stop, triggers) waits for what cannot: the application writes again. open tells
+// that this much was done, or had not to be.
+func (r *run) undo(ctx context.Context, which func(step) bool) (open bool, err error) {
 	var errs []error
 	result := StepResult{State: Aborting, What: "take back what was done", Attempt: r.attempt, Actions: []Action{}}
 	began := time.Now()
 	begun := func(s step) bool { return which(s) && rank(s.state) <= rank(r.begun) && s.undo != nil }
+	open = true
 	for _, s := range machine() {
 		if s.state == Freezing && begun(s) {
-			errs = append(errs, s.undo(r, ctx))
+			err := s.undo(r, ctx)
+			errs, open = append(errs, err), err == nil
 		}
 	}
 	for _, s := range slices.Backward(machine()) {
-		if s.state != Freezing && begun(s) {
-			errs = append(errs, s.undo(r, ctx))
+		// A source that is closed still is the guard's.
+		if s.state != Freezing && begun(s) && (open || s.state != Armed) {
+			errs = append(errs, r.again(ctx, s.undo))
 		}
 	}
-	err := errors.Join(errs...)
+	err = errors.Join(errs...)
 	result.Actions = append(result.Actions, r.exec.taken()...)
 	r.finish(&result, began, err)
-	return err
+	return open, err
+}
+
+// again does something until it is done, ctx is over, or it fails although both
+// sides are there: one that is away may come back, and is connected to anew.
+func (r *run) again(ctx context.Context, what func(*run, context.Context) error) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := what(r, ctx)
+		if err == nil || ctx.Err() != nil || !r.reconnect(ctx) {
+			return err
+		}
+		rest(ctx, pause)
+	}
 }
 
 // onward takes the steps behind the point of no return. There is no way but

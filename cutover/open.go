@@ -105,24 +105,6 @@ WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client bac
 	})
 }
 
-// isOpen tells whether the databases are as TARGET_OPEN leaves them.
-func (r *run) isOpen(ctx context.Context) (string, error) {
-	open, err := r.accepts(ctx, r.to)
-	if err != nil {
-		return "", err
-	}
-	if !open {
-		return fmt.Sprintf("%s is read only", r.to.name), nil
-	}
-	if open, err = r.accepts(ctx, r.from); err != nil {
-		return "", err
-	}
-	if open {
-		return fmt.Sprintf("%s is not closed", r.from.name), nil
-	}
-	return "", nil
-}
-
 // redirect leads the application to the database that was opened.
 func (r *run) redirect(ctx context.Context) error {
 	if r.strategy == VerifyOnly {

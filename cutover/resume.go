@@ -16,6 +16,13 @@ func (e errContradiction) Error() string {
 	return "the journal and the databases contradict each other: " + e.what
 }
 
+func contradiction(what string) error {
+	if what == "" {
+		return nil
+	}
+	return errContradiction{what}
+}
+
 // resume finds out how far an earlier run has come, and says whether there is
 // anything to do. What is in the databases is looked at before anything is
 // done.
@@ -48,6 +55,9 @@ func (r *run) resume(ctx context.Context) (bool, error) {
 		r.facts = s.Facts
 		r.strategy, r.result.Strategy = s.Facts.Strategy, s.Facts.Strategy
 		r.result.FenceLSN = s.Facts.FenceLSN
+		if what, err := r.probeReached(ctx, s.State); err != nil || what != "" {
+			return false, errors.Join(err, contradiction(what))
+		}
 		r.note("taken up at %s, after run %s was interrupted", s.State, s.Run)
 		return true, r.checkPoolers(ctx)
 	case s.exposed():

@@ -34,6 +34,9 @@ type run struct {
 	begun   State     // the last step that was begun and not taken back
 	opened  time.Time // when the window began, zero outside of it
 	guard   Guard
+	// leaveGuard: the guard goes on when this run has ended, which could not open
+	// the source again.
+	leaveGuard bool
 	watcher *downtime
 }
 

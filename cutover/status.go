@@ -53,7 +53,13 @@ func Status(ctx context.Context, o Options) (*Result, error) {
 	if is.reverse {
 		r.note("the way back is started")
 	}
-	if what := s.contradicts(is, r); what != "" {
+	what := s.contradicts(is, r)
+	if what == "" && s.Direction == Forward && rank(s.State) >= rank(Prepared) && s.State != Finalised {
+		if what, err = r.probeReached(ctx, s.State); err != nil {
+			what = err.Error()
+		}
+	}
+	if what != "" {
 		r.result.Outcome = Unproven
 		r.result.Reasons = append(r.result.Reasons, errContradiction{what}.Error())
 	}

@@ -129,6 +129,9 @@ func begin(ctx context.Context, o Options, command string, d Direction, do func(
 		return nil, err
 	}
 	err = do(ctx, r)
+	if errors.As(err, new(*OperatorError)) {
+		return nil, err
+	}
 	r.conclude(err)
 	return r.done(), nil
 }
@@ -238,15 +241,16 @@ func (r *run) verifyOnly(ctx context.Context) error {
 		}
 	}
 	r.note("nothing was closed: what is written after %s is not covered", r.facts.FenceLSN)
-	return r.write(Over, Aborted, "verified, and nothing more was asked")
+	return r.write(Over, Verified, "verified, and nothing more was asked")
 }
 
 // passed tells whether the point of no return lies behind.
 func (r *run) passed() bool { return rank(r.result.State) >= rank(PNR) }
 
-// complete does what follows the point of no return. An interruption does not
-// undo it: it is said that the run has to be taken up again.
+// complete does what follows the point of no return. It is not interrupted: until
+// the application has arrived it can write nowhere.
 func (r *run) complete(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
 	if err := r.followDowntime(ctx); err != nil {
 		r.note("the outage is not measured: %v", err)
 	}
