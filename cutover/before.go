@@ -27,28 +27,17 @@ func (r *run) preflight(ctx context.Context) error {
 			return err
 		}
 	}
-	o := r.o.Preflight
-	o.Pairing = r.o.Verify.Pairing
-	for _, d := range r.o.Delayed { // the switch copies them itself
-		o.Pairing.Filter.ExcludeTables = append(slices.Clone(o.Pairing.Filter.ExcludeTables), d.Table)
-	}
-	o.Fence = fence.Options{Kind: r.o.Verify.Replication, Heartbeats: r.o.Verify.Heartbeats}
 	return r.gate(ctx, Action{ID: "preflight", On: "here", Do: "pgparity preflight", Why: "no hazard may block"}, func(ctx context.Context) error {
-		result, err := preflight.Run(ctx, r.from.db, r.to.db, o)
+		result, err := r.lookAhead(ctx)
 		if err != nil {
 			return err
-		}
-		r.result.Preflight = result
-		if h := result.Rehearsal; h != nil {
-			r.facts.PredictedMS = h.WriteOutageMS
-			r.result.PredictedMS = h.WriteOutageMS
 		}
 		if result.Verdict == preflight.Ready {
 			return nil
 		}
 		blocked := errBlocked{reasons: result.Reasons}
 		for i := range result.Hazards {
-			if h := &result.Hazards[i]; h.Severity == schema.Block || o.Strict && h.Severity == schema.Warn && !h.Acknowledged {
+			if h := &result.Hazards[i]; h.Severity == schema.Block || r.o.Preflight.Strict && h.Severity == schema.Warn && !h.Acknowledged {
 				blocked.reasons = append(blocked.reasons, strings.TrimSpace(fmt.Sprintf("%s %s: %s", h.ID, h.Object, h.Sentence)))
 			}
 		}
@@ -72,6 +61,13 @@ func (r *run) prepare(ctx context.Context) error {
 		if err := r.makeLedger(ctx, e); err != nil {
 			return err
 		}
+	}
+	// What is changed from here on can be taken back without the journal too.
+	err := r.do(ctx, Action{ID: "journal-copy", On: r.to.name, Do: "INSERT INTO pgparity.cutover_journal …", Why: "it says how the databases were, where the journal is lost"}, func(ctx context.Context) error {
+		return r.copyJournal(ctx, r.to)
+	})
+	if err != nil {
+		return err
 	}
 	if r.direction == Forward {
 		if err := r.closeTo(ctx); err != nil {
@@ -152,6 +148,26 @@ func isOn(value string) bool {
 	return slices.Contains([]string{"on", "true", "yes", "1", "t", "y"}, strings.ToLower(value))
 }
 
+// overriding are the roles whose setting would override the database's read only:
+// for each the one that counts, which is the one for this database.
+func (s SavedDatabase) overriding() (list []Role) {
+	for _, role := range s.Roles {
+		here := slices.ContainsFunc(s.Roles, func(other Role) bool { return other.Name == role.Name && other.Here })
+		if !isOn(role.Value) && (role.Here || !here) {
+			list = append(list, role)
+		}
+	}
+	return list
+}
+
+// openSQL gives a role the setting back that it had in a database.
+func (role Role) openSQL(database string) string {
+	if role.Here {
+		return "ALTER ROLE " + role.Name + " IN DATABASE " + database + " SET default_transaction_read_only = " + postgres.Literal(role.Value)
+	}
+	return "ALTER ROLE " + role.Name + " IN DATABASE " + database + " RESET default_transaction_read_only"
+}
+
 // closeTo keeps clients of the database that is switched to from writing there
 // before it is their turn. Replication writes all the same: it asks nobody.
 func (r *run) closeTo(ctx context.Context) error {
@@ -215,7 +231,6 @@ func (r *run) unprepare(ctx context.Context) error {
 		return err
 	}
 	if r.direction == Rollback { // the switch stands as it stood
-		r.facts.Streams, r.facts.Reverse = r.facts.Reverse, r.facts.Streams
 		return nil
 	}
 	if err := r.restore(ctx, r.to); err != nil {
@@ -289,8 +304,8 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.verifyFull(ctx); err != nil {
 		return err
 	}
-	if r.strategy == VerifyOnly {
-		return nil
+	if r.strategy == VerifyOnly { // what was written meanwhile is verified too, behind the fence
+		return r.catchUp(ctx)
 	}
 	return r.arrives(ctx)
 }
@@ -362,6 +377,7 @@ func (r *run) arm(ctx context.Context) error {
 			return err
 		}
 	}
+	r.predictGate()
 	return nil
 }
 
@@ -405,12 +421,10 @@ func (r *run) thawFile() string {
 // writeThaw writes down, here and on the side that is switched to, the statements that open the
 // source again: for whoever is left when this host is not.
 func (r *run) writeThaw(ctx context.Context) error {
-	statements, err := r.thawSQL(ctx)
-	if err != nil {
-		return err
-	}
+	database, roles := r.thawSQL()
+	statements := slices.Concat(database, roles)
 	script := fmt.Sprintf("-- Opens %s again, which run %s of pgparity cutover has closed. In another database of\n-- that server (%s), as its owner or a superuser. Not after the point of no return.\n%s;\n", r.from.name, r.id, r.o.maintenance(), strings.Join(statements, ";\n"))
-	err = r.do(ctx, Action{ID: "unfreeze-file", On: "here", Do: "write " + r.thawFile(), Why: "for whoever finds the source closed"}, func(context.Context) error {
+	err := r.do(ctx, Action{ID: "unfreeze-file", On: "here", Do: "write " + r.thawFile(), Why: "for whoever finds the source closed"}, func(context.Context) error {
 		return os.WriteFile(r.thawFile(), []byte(script), 0o600)
 	})
 	if err != nil {

@@ -278,6 +278,13 @@ type Evidence struct {
 	// Horizon is the oldest transaction that the source did not see when it began:
 	// what was written since has this one or a later one. "" where it is not known.
 	Horizon string `json:"horizon,omitempty"`
+	// ToHorizon is the like of the side that is switched to.
+	ToHorizon string `json:"to_horizon,omitempty"`
+	// From and To say which databases were compared, as system/database; Scope is a
+	// hash of which tables and columns of them.
+	From  string `json:"from,omitempty"`
+	To    string `json:"to,omitempty"`
+	Scope string `json:"scope,omitempty"`
 }
 
 // SchemaVersion is the version of the JSON report.

@@ -142,10 +142,7 @@ FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_roles r ON r.oid = a.usesy
 // closeRoles sets read only what has a setting of its own that would override the
 // database's.
 func (r *run) closeRoles(ctx context.Context) error {
-	for _, role := range r.facts.Saved[r.from.name].Roles {
-		if isOn(role.Value) {
-			continue
-		}
+	for _, role := range r.facts.Saved[r.from.name].overriding() {
 		err := r.sql(ctx, r.from, "freeze-role", "its own setting overrides the database's", "ALTER ROLE "+role.Name+" IN DATABASE "+r.from.database+" SET default_transaction_read_only = on")
 		if postgres.Denied(err) {
 			r.note("%s: role %s has default_transaction_read_only = %s of its own, which may not be changed: the connection limit alone keeps it out", r.from.name, role.Name, role.Value)

@@ -191,7 +191,11 @@ func Watch(ctx context.Context, in io.Reader, out io.Writer, log func(format str
 	if r.from.maintenance, err = r.openGuard(ctx, r.from, o.maintenance()); err != nil {
 		return err
 	}
-	defer func() { r.from.maintenance.Close() }()
+	defer func() {
+		if r.from.maintenance != nil {
+			r.from.maintenance.Close()
+		}
+	}()
 	if _, err := fmt.Fprintln(out, guardReady); err != nil {
 		return err
 	}
@@ -208,10 +212,13 @@ func Watch(ctx context.Context, in io.Reader, out io.Writer, log func(format str
 		return err
 	}
 	s := r.journal.standing()
-	if s.Run != g.Run || !s.exposed() {
+	if !s.exposed() || s.Direction != g.Direction {
 		log("run %s has ended (%s): nothing to do", g.Run, s.last())
 		return nil
 	}
+	// It may be another run, which took this one up, and died before it had a guard
+	// of its own.
+	r.id = s.Run
 	return r.rescue(ctx, s, log)
 }
 
@@ -268,7 +275,8 @@ func (r *run) takeRestBack(ctx context.Context) (err error) {
 	if err := r.endDead(ctx, r.to); err != nil {
 		return err
 	}
-	return r.undo(ctx, func(s step) bool { return window(s) && s.state != Freezing && s.state != Armed })
+	_, err = r.undo(ctx, func(s step) bool { return window(s) && s.state != Freezing && s.state != Armed })
+	return err
 }
 
 // endDead ends what a dead run has left on a server: a statement of its may be

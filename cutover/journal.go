@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -266,6 +267,11 @@ func (j *journal) standing() standing {
 		}
 	}
 	return s
+}
+
+// knows tells whether a run is in the journal; "" is, and one that is new knows all.
+func (j *journal) knows(run string) bool {
+	return run == "" || len(j.records) == 0 || slices.ContainsFunc(j.records, func(rec Record) bool { return rec.Run == run })
 }
 
 // passed tells whether the point of no return lies behind.

@@ -133,7 +133,9 @@ func (r *run) copyJournal(ctx context.Context, e *end) error {
 	if len(values) == 0 {
 		return nil
 	}
-	return e.control.Exec(ctx, "cutover journal", "INSERT INTO pgparity.cutover_journal (run, side, n, record) VALUES "+strings.Join(values, ", ")+" ON CONFLICT DO NOTHING")
+	// All anew: one that was adopted is numbered differently.
+	return e.control.Exec(ctx, "cutover journal", fmt.Sprintf("DELETE FROM pgparity.cutover_journal WHERE run = %s AND side = %s AND n > 0; INSERT INTO pgparity.cutover_journal (run, side, n, record) VALUES %s",
+		postgres.Literal(r.id), postgres.Literal(e.name), strings.Join(values, ", ")))
 }
 
 // readLedger reads an end's copy of the journal of the run that is active there.
@@ -144,7 +146,7 @@ func readLedger(ctx context.Context, e *end) ([]Record, error) {
 		return nil, err
 	}
 	var records []Record
-	err = e.control.Each(ctx, "cutover ledger", postgres.Statement{SQL: `SELECT j.record FROM pgparity.cutover_journal j JOIN pgparity.cutover c ON c.side = j.side AND c.run = j.run WHERE j.side = $1 ORDER BY j.n`,
+	err = e.control.Each(ctx, "cutover ledger", postgres.Statement{SQL: `SELECT j.record FROM pgparity.cutover_journal j JOIN pgparity.cutover c ON c.side = j.side AND c.run = j.run WHERE j.side = $1 AND j.n > 0 ORDER BY j.n`,
 		Args: []string{e.name}}, func(row postgres.Row) error {
 		var rec Record
 		if err := json.Unmarshal(row.Bytes(0), &rec); err != nil {

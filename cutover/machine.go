@@ -103,6 +103,7 @@ func (r *run) take(ctx context.Context, s step) error {
 	}
 	cancel()
 	result.Actions = append(result.Actions, r.exec.taken()...)
+	result.PredictedMS = r.expected(s.state, len(result.Actions))
 	r.finish(&result, began, err)
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", s.state, err), r.record(Failed, s.state, err.Error(), result.Actions))
@@ -290,13 +291,19 @@ func (r *run) undo(ctx context.Context, which func(step) bool) (open bool, err e
 // sides are there: one that is away may come back, and is connected to anew.
 func (r *run) again(ctx context.Context, what func(*run, context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := what(r, ctx)
+		try, cancel := context.WithTimeout(ctx, againPatience)
+		err := what(r, try)
+		cancel()
 		if err == nil || ctx.Err() != nil || !r.reconnect(ctx) {
 			return err
 		}
 		rest(ctx, pause)
 	}
 }
+
+// againPatience bounds one try: what a connection that went silent is asked has no
+// end of its own.
+const againPatience = 20 * time.Second
 
 // onward takes the steps behind the point of no return. There is no way but
 // forward: each is tried again until its budget is over, and the error says that

@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func (r *run) openTo(ctx context.Context) error {
 	}
 	return r.await(ctx, Action{ID: "opened", On: r.to.name, Do: "connect, and CREATE TABLE pgparity.written", Why: "a new session can write"}, func(ctx context.Context) (bool, string, error) {
 		ok, err := r.tryToWrite(ctx, r.to)
-		return ok, fmt.Sprintf("%s: a new session cannot write: %v", r.to.name, err), nil
+		return ok || r.asBefore(r.to, err), fmt.Sprintf("%s: a new session cannot write: %v", r.to.name, err), nil
 	})
 }
 
@@ -77,13 +78,10 @@ func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 	if !equal(now.ReadOnly, saved.ReadOnly) || r.exec.dry() {
 		list = append(list, readOnlySQL(e.database, saved.ReadOnly))
 	}
-	for _, role := range saved.Roles {
-		switch {
-		case isOn(role.Value):
-		case role.Here:
-			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+e.database+" SET default_transaction_read_only = "+postgres.Literal(role.Value))
-		case r.direction == Rollback:
-			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+e.database+" RESET default_transaction_read_only")
+	for _, role := range saved.overriding() {
+		closed := func(is Role) bool { return is.Name == role.Name && is.Here && isOn(is.Value) }
+		if slices.ContainsFunc(now.Roles, closed) { // it was closed once: an owner may not change what is not so
+			list = append(list, role.openSQL(e.database))
 		}
 	}
 	return list, nil
@@ -178,21 +176,52 @@ func (r *run) wayBackWorks(ctx context.Context) error {
 	})
 }
 
-// reconnect makes the connections anew that have broken: behind the point of no
-// return a side may come back.
-func (r *run) reconnect(ctx context.Context) {
+// reconnect makes the connections anew that have broken, and tells whether any
+// had: a side that went away may come back.
+func (r *run) reconnect(ctx context.Context) (broken bool) {
 	for _, e := range []*end{r.from, r.to} {
-		if _, err := text(ctx, e.control, "alive", "SELECT 1"); err == nil || !postgres.Lost(err) {
+		if r.answers(ctx, e.control) {
 			continue
 		}
-		c, err := postgres.OpenControl(ctx, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: application(r.id)})
-		if err != nil {
+		broken = true
+		if err := r.connectAgain(ctx, e); err != nil {
 			continue // tried again soon
 		}
-		e.control.Close()
-		e.control = c
+		if r.result.Command == "guard" { // which needs no lock but the journal's
+			continue
+		}
 		if err := r.lock(ctx, e, r.id); err != nil {
 			r.note("%v", err)
 		}
 	}
+	return broken
+}
+
+// answerPatience is how long a side has to answer before it counts as away.
+const answerPatience = 5 * time.Second
+
+func (r *run) answers(ctx context.Context, c *postgres.Control) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	_, err := text(ctx, c, "alive", "SELECT 1")
+	return err == nil
+}
+
+// connectAgain gives an end a new connection that writes.
+func (r *run) connectAgain(ctx context.Context, e *end) error {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	open := func(ctx context.Context) error {
+		c, err := postgres.OpenControl(ctx, r.options(e))
+		if err == nil {
+			e.control.Close()
+			e.control = c
+		}
+		return err
+	}
+	err := open(ctx)
+	if full(err) {
+		err = r.letIn(ctx, e, 1, err, open)
+	}
+	return err
 }

@@ -27,34 +27,22 @@ func contradiction(what string) error {
 // anything to do. What is in the databases is looked at before anything is
 // done.
 func (r *run) resume(ctx context.Context) (bool, error) {
-	if err := r.adopt(ctx); err != nil {
-		return false, err
-	}
 	s := r.journal.standing()
-	if s.Run == "" {
-		return true, nil
-	}
 	is, err := r.look(ctx)
 	if err != nil {
 		return false, err
 	}
-	if what := s.contradicts(is, r); what != "" {
-		return false, errContradiction{what}
+	if err := contradiction(s.contradicts(is, r)); err != nil {
+		return false, err
 	}
 	switch {
-	case s.Over && s.State == Live && s.Direction == r.direction:
+	case s.switched() && s.finalising():
+		return false, &OperatorError{fmt.Errorf("the switch of journal %s is finalised (%s): there is no way back any more, and another switch is another journal's", r.o.Journal, s.last())}
+	case s.Over && s.Led == r.direction:
 		r.result.State = Live
-		r.note("the application was led to the %s already, %s: there is nothing to do", r.to.name, s.Since.Format("2006-01-02 15:04:05 MST"))
+		r.note("the application was led to the %s already: there is nothing to do", r.to.name)
 		return false, nil
-	case s.Over && s.State == Finalised:
-		return false, &OperatorError{fmt.Errorf("the switch of journal %s was finalised: another one is another journal's", r.o.Journal)}
-	case s.Over:
-		return true, nil
-	case s.passed():
-		r.id, r.result.Run, r.result.State = s.Run, s.Run, s.State
-		r.facts = s.Facts
-		r.strategy, r.result.Strategy = s.Facts.Strategy, s.Facts.Strategy
-		r.result.FenceLSN = s.Facts.FenceLSN
+	case s.passed() && !s.Over:
 		if what, err := r.probeReached(ctx, s.State); err != nil || what != "" {
 			return false, errors.Join(err, contradiction(what))
 		}
@@ -77,7 +65,7 @@ func (s standing) last() State {
 
 // takeBack undoes another run's window.
 func (r *run) takeBack(ctx context.Context, s standing) error {
-	r.facts, r.begun = s.Facts, s.last()
+	r.facts, r.strategy, r.begun = s.Facts, s.Facts.Strategy, s.last()
 	if s.Undoing {
 		r.begun = PNR // how far it had come is not said: everything is looked at
 	}
@@ -88,8 +76,10 @@ func (r *run) takeBack(ctx context.Context, s standing) error {
 // reality is what the databases say of a switch.
 type reality struct {
 	fromOpen, toOpen bool
-	reverse          bool   // the way back is started
-	noReturn         string // the run whose point of no return both databases have
+	reverse          bool // the way back is started
+	// stranger is a run that the ledger of the side at has as the last one, and the
+	// journal does not know.
+	stranger, at string
 }
 
 func (r *run) look(ctx context.Context) (is reality, err error) {
@@ -106,19 +96,21 @@ func (r *run) look(ctx context.Context) (is reality, err error) {
 		}
 		is.reverse = is.reverse || now.enabled && now.slot == s.Slot
 	}
-	var noted [2]string
-	for i, e := range []*end{r.from, r.to} {
-		there, err := text(ctx, e.control, "ledger", `SELECT pg_catalog.to_regclass('pgparity.cutover_journal') IS NOT NULL`)
-		if err != nil || there != "t" {
-			return is, err
-		}
-		noted[i], err = text(ctx, e.control, "ledger", `SELECT j.run FROM pgparity.cutover_journal j JOIN pgparity.cutover c ON c.side = j.side AND c.run = j.run WHERE j.n = 0 AND j.side = $1`, e.name)
+	for _, e := range []*end{r.from, r.to} {
+		there, err := text(ctx, e.control, "ledger", `SELECT pg_catalog.to_regclass('pgparity.cutover') IS NOT NULL`)
 		if err != nil {
 			return is, err
 		}
-	}
-	if noted[0] == noted[1] {
-		is.noReturn = noted[0]
+		if there != "t" {
+			continue
+		}
+		active, err := text(ctx, e.control, "ledger", `SELECT run FROM pgparity.cutover WHERE side = $1`, e.name)
+		if err != nil {
+			return is, err
+		}
+		if !r.journal.knows(active) {
+			is.stranger, is.at = active, e.name
+		}
 	}
 	return is, nil
 }
@@ -126,95 +118,100 @@ func (r *run) look(ctx context.Context) (is reality, err error) {
 // contradicts says what of the journal the databases do not bear out, "" for
 // nothing.
 func (s standing) contradicts(is reality, r *run) string {
+	sourceOpen := is.fromOpen
+	if r.direction == Rollback {
+		sourceOpen = is.toOpen
+	}
 	switch {
-	case s.Over:
-		return ""
-	case s.passed() && is.fromOpen:
+	case is.stranger != "":
+		return fmt.Sprintf("the %s says that run %s was the last one at work, and the journal does not know it: it is an old copy, or of another switch; give that run's journal, or a new file, which takes over what the databases know", is.at, is.stranger)
+	case s.passed() && !s.Over && is.fromOpen:
 		return fmt.Sprintf("the point of no return was passed (%s), and the %s can be written to: if clients have written there, that is nowhere else; close it (ALTER DATABASE … SET default_transaction_read_only = on), compare (pgparity verify), and run again", s.State, r.from.name)
-	case rank(s.State) >= rank(TargetOpen) && s.passed() && !is.toOpen:
+	case s.passed() && !s.Over && rank(s.State) >= rank(TargetOpen) && !is.toOpen:
 		return fmt.Sprintf("the %s was opened (%s), and is read only now: somebody closed it; open it (ALTER DATABASE … RESET default_transaction_read_only) where that was a mistake, and run again", r.to.name, s.State)
-	case !s.passed() && is.reverse:
-		return fmt.Sprintf("the point of no return was not passed (%s), and the way back is started: the journal is not the one of the last run, or somebody enabled the subscription; disable it on the %s where nothing was written to the %s, and run again", s.State, r.from.name, r.to.name)
-	case !s.passed() && s.exposed() && is.toOpen && !is.fromOpen:
-		return fmt.Sprintf("the point of no return was not passed (%s), and the %s is open while the %s is closed: somebody opened it; where nothing was written there close it again, and run again", s.State, r.to.name, r.from.name)
+	case s.passed() && !s.Over, s.switched() && s.finalising():
+		return ""
+	case s.switched() && sourceOpen:
+		return "the application was led to the target, and the source can be written to: somebody opened it; if clients have written there, that is nowhere else; close it (ALTER DATABASE … SET default_transaction_read_only = on), and compare (pgparity verify)"
+	case s.switched():
+		return ""
+	case is.reverse:
+		return fmt.Sprintf("the point of no return was not passed (%s), and the way back is started: the journal is not the one of the last run, or somebody enabled the subscription; disable it on the %s where nothing was written to the %s, and run again", s.last(), r.from.name, r.to.name)
+	case is.toOpen && !is.fromOpen:
+		return fmt.Sprintf("no switch is known to have passed the point of no return (%s), and the %s is open while the %s is read only: the application was led there already, by a run of another journal or by hand; give that journal, or, where nothing was written to the %[2]s, close it, and run again", s.last(), r.to.name, r.from.name)
 	}
 	return ""
 }
 
-// adopt takes over what the databases know of a run whose journal is lost.
-// Without the journal the other side being open, or the way back being started,
-// means that the point of no return was passed.
-func (r *run) adopt(ctx context.Context) error {
+// adopt takes over what the databases know of a run whose journal is lost, and
+// tells whether there was one. Without the journal the other side being open, or
+// the way back being started, means that the point of no return was passed.
+func (r *run) adopt(ctx context.Context) (bool, error) {
 	if len(r.journal.records) > 0 {
-		return nil
+		return false, nil
 	}
 	var records []Record
 	for _, e := range []*end{r.to, r.from} {
 		found, err := readLedger(ctx, e)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if len(found) > len(records) {
 			records = found
 		}
 	}
-	if len(records) == 0 {
-		return nil
-	}
 	for _, rec := range records {
-		if rec.N == 0 { // what both databases have of the point of no return
-			continue
-		}
 		if err := r.journal.append(rec); err != nil {
-			return err
+			return false, err
 		}
 	}
 	s := r.journal.standing()
-	r.facts, r.direction = s.Facts, s.Direction
+	if len(records) == 0 || len(s.Facts.Saved) == 0 {
+		return len(records) > 0, nil
+	}
+	r.note("journal %s is new: what the databases know of run %s was taken over", r.o.Journal, s.Run)
 	if s.Over {
-		return nil
+		return true, nil
+	}
+	if r.facts = s.Facts; r.direction != s.Direction {
+		r.direction, r.from, r.to = s.Direction, r.to, r.from
 	}
 	is, err := r.look(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	r.note("journal %s is new: what the databases know of run %s was taken over", r.o.Journal, s.Run)
-	facts := s.Facts
-	state, kind := PNR, Reached
-	if !is.reverse && (is.fromOpen || !is.toOpen) {
-		// How far the window had come is not known: all of it is taken back.
-		state, kind = Aborting, Undoes
-		if is.fromOpen {
-			return nil
-		}
+	// How far the window had come is not known: all of it is taken back.
+	lost := Record{Run: s.Run, Direction: s.Direction, Kind: Undoes, State: Aborting, By: "databases", Message: "the journal was lost", Facts: &s.Facts}
+	if is.reverse || is.toOpen && !is.fromOpen {
+		lost.Kind, lost.State = Reached, PNR
 	}
-	return r.journal.append(Record{Run: s.Run, Direction: s.Direction, Kind: kind, State: state, By: "databases", Message: "the journal was lost", Facts: &facts})
+	return true, r.journal.append(lost)
 }
 
 // abort takes back what a run has done.
 func (r *run) abort(ctx context.Context) error {
-	if err := r.adopt(ctx); err != nil {
-		return err
-	}
 	s := r.journal.standing()
 	is, err := r.look(ctx)
 	if err != nil {
 		return err
 	}
-	if what := s.contradicts(is, r); what != "" {
-		return errContradiction{what}
+	if err := contradiction(s.contradicts(is, r)); err != nil {
+		return err
 	}
-	if s.passed() {
-		r.result.State = s.State
-		return &OperatorError{fmt.Errorf("the point of no return was passed (%s): `pgparity cutover run` goes on, `pgparity cutover rollback` leads back", s.State)}
+	switch {
+	case s.passed() && !s.Over:
+		return &OperatorError{fmt.Errorf("the point of no return was passed (%s): `pgparity cutover run` goes on, `pgparity cutover rollback` leads back then", s.State)}
+	case s.switched():
+		return &OperatorError{errors.New("the switch went through: there is nothing to abort; `pgparity cutover rollback` leads back, where it is not finalised")}
+	case s.Over && s.State == Live:
+		return &OperatorError{errors.New("the application was led back: there is nothing to abort")}
 	}
-	r.facts = s.Facts
+	r.facts, r.strategy = s.Facts, s.Facts.Strategy
 	if len(r.facts.Saved) == 0 {
 		r.note("nothing was prepared: there is nothing to take back")
 		return nil
 	}
-	r.strategy = s.Facts.Strategy
-	if s.exposed() || !is.fromOpen && r.direction == Forward {
+	if s.exposed() || !is.fromOpen {
 		if err := r.takeBack(ctx, standing{Run: s.Run, State: s.State, Undoing: true, Facts: s.Facts}); err != nil {
 			return err
 		}
@@ -222,13 +219,13 @@ func (r *run) abort(ctx context.Context) error {
 	r.begun = Prepared
 	if r.o.KeepPrepared {
 		r.note("what was prepared was kept: a slot of the way back keeps the log of its server until the next run, or `pgparity cutover abort`")
-		return r.write(Over, Aborted, "aborted by an operator")
+		return r.end("aborted by an operator")
 	}
-	if err := r.undo(ctx, func(s step) bool { return s.state == Prepared }); err != nil {
-		return errNotUndone{err}
+	if _, err := r.undo(ctx, func(s step) bool { return s.state == Prepared }); err != nil {
+		return errNotUndone{err, r.from.name, true}
 	}
 	r.result.State = Aborted
-	return errors.Join(r.write(Over, Aborted, "aborted by an operator"), removeFile(r.thawFile()))
+	return errors.Join(r.end("aborted by an operator"), removeFile(r.thawFile()))
 }
 
 func removeFile(path string) error {
@@ -244,7 +241,7 @@ func (r *run) readyForRollback() error {
 	if s.Direction == Rollback && !s.Over {
 		return nil
 	}
-	if !s.Over || s.Direction != Forward || s.State != Live {
+	if !s.switched() {
 		return &OperatorError{fmt.Errorf("there is no switch to roll back: the journal says %s", strings.TrimSpace(string(s.Direction)+" "+string(s.State)))}
 	}
 	if len(r.facts.Streams) == 0 {
@@ -262,8 +259,15 @@ func (r *run) afterRollback() {
 // finalise verifies the pair the other way round, and removes the way back.
 func (r *run) finalise(ctx context.Context) error {
 	s := r.journal.standing()
-	if !s.Over || s.Direction != Forward || s.State != Live {
+	if !s.switched() || s.State == Finalised {
 		return &OperatorError{fmt.Errorf("there is no switch to finalise: the journal says %s", strings.TrimSpace(string(s.Direction)+" "+string(s.State)))}
+	}
+	is, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	if err := contradiction(s.contradicts(is, r)); err != nil {
+		return err
 	}
 	if r.o.Confirm != nil {
 		q := Question{What: fmt.Sprintf("The way back to %s (%s) is removed: a rollback is not possible any more.", r.from.db.Server().Database, r.from.name), Type: r.from.db.Server().Database}
@@ -275,6 +279,9 @@ func (r *run) finalise(ctx context.Context) error {
 		{state: Stabilising, what: "verify that the way back has carried everything", do: (*run).verifyBack},
 		{state: Finalised, what: "remove the way back, and what the switch left", do: (*run).cleanUp},
 	} {
+		if part.state == Stabilising && (s.State == Stabilising || s.finalising()) {
+			continue // it was verified, and the way back may be gone in part
+		}
 		if err := r.take(ctx, part); err != nil {
 			return err
 		}
@@ -317,7 +324,7 @@ func (r *run) verifyBack(ctx context.Context) error {
 		r.note("there is no way back: nothing to be verified")
 		return nil
 	}
-	back := &run{o: r.o, id: r.id, direction: Rollback, strategy: r.strategy, attempt: 1, exec: r.exec, journal: r.journal, result: r.result}
+	back := &run{o: r.o, id: r.id, direction: Rollback, strategy: r.strategy, attempt: 1, exec: r.exec, journal: r.journal, result: r.result, facts: r.facts}
 	back.o.Verified = nil
 	defer back.close()
 	if err := back.open(ctx); err != nil {

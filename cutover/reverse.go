@@ -64,8 +64,13 @@ func (r *run) prepareReverse(ctx context.Context) error {
 // prepareOldWay gives the subscriptions that carried the switch new slots: what
 // the old ones stood for was carried long ago.
 func (r *run) prepareOldWay(ctx context.Context) error {
-	for i := range r.facts.Reverse {
-		r.facts.Reverse[i].Slot = slotName(r.facts.Reverse[i].Subscription + "_" + r.id)
+	for i, s := range r.facts.Reverse {
+		// One that a rollback made that was given up stands for nothing any more, and
+		// keeps the log.
+		if err := r.dropSlot(ctx, r.to, s.Slot); err != nil {
+			return err
+		}
+		r.facts.Reverse[i].Slot = slotName(s.Subscription + "_" + r.id)
 	}
 	return r.makeSlots(ctx)
 }

@@ -26,18 +26,25 @@ type run struct {
 	result   *Result
 	attempt  int
 
+	phases map[string]int64 // how long those of a rehearsal are expected to take, in ms
+	trip   time.Duration    // that a statement takes to be answered
+
 	pair      *pairing.Pair    // from and to joined
 	detection *fence.Detection // of from → to
 	fence     fence.Fence
 	baseline  fence.Health // of the fence, when the window began
 
-	begun   State     // the last step that was begun and not taken back
-	opened  time.Time // when the window began, zero outside of it
-	guard   Guard
+	begun  State     // the last step that was begun and not taken back
+	opened time.Time // when the window began, zero outside of it
+	guard  Guard
 	// leaveGuard: the guard goes on when this run has ended, which could not open
 	// the source again.
 	leaveGuard bool
-	watcher *downtime
+	past       bool // it was taken up behind the point of no return
+	watcher    *downtime
+
+	wrote  map[string]int64 // how much was written to each table of from, when the full verification began
+	gating *gating          // what the gate has at hand; nil before it is prepared
 }
 
 // end is one database of the pair, with the connections that a switch keeps.
@@ -105,6 +112,18 @@ type Stream struct {
 	Slot         string   `json:"slot"`
 	Publications []string `json:"publications"`
 	Own          bool     `json:"own"` // made by pgparity
+}
+
+// carriers are the streams that carried the switch, and carry it again after a
+// rollback: those that were there before. One that was interrupted has them as the
+// way back already.
+func (f Facts) carriers() []Stream {
+	for _, list := range [][]Stream{f.Streams, f.Reverse} {
+		if len(list) > 0 && !list[0].Own {
+			return slices.Clone(list)
+		}
+	}
+	return nil
 }
 
 // EditedFile is a file that was edited for the switch.

@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -59,10 +60,13 @@ func Plan(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	r.identify(ctx)
-	if err := r.choose(ctx); err != nil {
+	if err := errors.Join(r.samePair(), r.choose(ctx)); err != nil {
 		return nil, &OperatorError{err}
 	}
 	r.result.Outcome = Done
+	if _, err := r.lookAhead(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.list(ctx); err != nil {
 		r.result.Outcome = Unproven
 		r.result.Reasons = append(r.result.Reasons, err.Error())
@@ -93,6 +97,7 @@ func newRun(o Options, command string, d Direction) (*run, error) {
 		return nil, &OperatorError{errors.New("no journal is named: a switch that is interrupted could not be taken up")}
 	}
 	o.Attempts = max(o.Attempts, 1)
+	o.MaxAge = cmp.Or(o.MaxAge, 24*time.Hour)
 	o.Budgets = o.Budgets.orDefaults()
 	r := &run{o: o, id: newID(), direction: d, attempt: 1}
 	r.exec = &live{point: o.point}
@@ -112,21 +117,18 @@ func begin(ctx context.Context, o Options, command string, d Direction, do func(
 	}
 	defer r.journal.close()
 	defer r.close()
-	s := r.journal.standing()
-	r.facts = s.Facts
-	if command != "rollback" && s.Run != "" && !s.Over {
-		r.direction = s.Direction // a rollback that was interrupted is taken up as one
-		r.result.Direction = r.direction
-	}
-	if err := r.open(ctx); err != nil {
+	if err := r.attach(ctx); err != nil {
 		return nil, err
 	}
-	r.identify(ctx)
-	if err := r.choose(ctx); err != nil {
-		return nil, &OperatorError{err}
-	}
-	if err := r.lockBoth(ctx, s.Run); err != nil {
+	adopted, err := r.adopt(ctx)
+	if err != nil {
 		return nil, err
+	}
+	if adopted { // it may lead the other way, and its sessions have its name
+		r.close()
+		if err := r.attach(ctx); err != nil {
+			return nil, err
+		}
 	}
 	err = do(ctx, r)
 	if errors.As(err, new(*OperatorError)) {
@@ -134,6 +136,54 @@ func begin(ctx context.Context, o Options, command string, d Direction, do func(
 	}
 	r.conclude(err)
 	return r.done(), nil
+}
+
+// attach connects to the pair as the journal's last run left it, and takes the
+// locks.
+func (r *run) attach(ctx context.Context) error {
+	s := r.journal.standing()
+	if err := r.follow(s); err != nil {
+		return err
+	}
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	r.identify(ctx)
+	if err := r.samePair(); err != nil {
+		return &OperatorError{err}
+	}
+	return r.lockBoth(ctx, s.Run)
+}
+
+// follow takes over what the journal says. A run that has not ended is taken up in
+// its own direction, whatever was asked for, but for a rollback of a switch that
+// has not come to its end: that one is to be ended first, forward or by abort.
+func (r *run) follow(s standing) error {
+	r.facts = s.Facts
+	unfinished := s.Run != "" && !s.Over
+	if unfinished && r.direction != s.Direction {
+		if r.direction == Rollback {
+			next := "`pgparity cutover abort` takes it back, `pgparity cutover run` begins it anew"
+			if s.passed() {
+				next = "`pgparity cutover run` goes on from there; what has gone through can be rolled back"
+			}
+			return &OperatorError{fmt.Errorf("there is no switch to roll back: run %s stands at %s; %s", s.Run, s.last(), next)}
+		}
+		r.direction = s.Direction
+		r.result.Direction = r.direction
+	}
+	switch {
+	case unfinished && s.passed():
+		r.past = true
+		r.result.State, r.result.FenceLSN = s.State, s.Facts.FenceLSN
+	case r.result.Command == "finalize" && s.switched():
+		r.result.State = Live
+	default:
+		return nil
+	}
+	r.id, r.result.Run = s.Run, s.Run
+	r.strategy, r.result.Strategy = s.Facts.Strategy, s.Facts.Strategy
+	return nil
 }
 
 // identify says who the sides are.
@@ -158,8 +208,9 @@ func (r *run) systems() map[string]string {
 	return m
 }
 
-// choose finds the strategy: what the operator said, or what replicates the pair.
-func (r *run) choose(ctx context.Context) error {
+// samePair makes sure that the journal is this pair's, and that both can be written
+// to.
+func (r *run) samePair() error {
 	for _, e := range []*end{r.from, r.to} {
 		if e.db.Server().InRecovery {
 			return fmt.Errorf("%s: it is a standby, which nobody writes to: a switch leads from a primary to a primary", e.name)
@@ -171,15 +222,28 @@ func (r *run) choose(ctx context.Context) error {
 		}
 	}
 	r.facts.Systems = r.systems()
-	was := r.journal.standing()
-	switches := r.result.Command == "run" || r.result.Command == "rollback" || r.result.Command == "rehearse" || r.result.Command == "plan"
-	if !switches || was.passed() && !was.Over { // what carried it may be gone by now
-		r.strategy, r.result.Strategy = r.facts.Strategy, r.facts.Strategy
+	return nil
+}
+
+// survey reads what the pair is, and chooses the strategy.
+func (r *run) survey(ctx context.Context) error {
+	if err := r.join(ctx); err != nil {
+		return &OperatorError{err}
+	}
+	if r.past { // what carried it may be gone by now
 		return nil
 	}
-	if r.direction == Rollback && was.Over {
+	if err := r.choose(ctx); err != nil {
+		return &OperatorError{err}
+	}
+	return nil
+}
+
+// choose finds the strategy: what the operator said, or what replicates the pair.
+func (r *run) choose(ctx context.Context) error {
+	if r.direction == Rollback {
 		// What carried the switch is what the way back from the rollback is made of.
-		r.facts.Reverse = r.facts.Streams
+		r.facts.Reverse = r.facts.carriers()
 	}
 	if err := r.findStreams(ctx); err != nil {
 		return err
@@ -207,6 +271,9 @@ func (r *run) whole(ctx context.Context) error {
 	if err != nil || !goOn {
 		return err
 	}
+	if err := r.survey(ctx); err != nil {
+		return err
+	}
 	if r.direction == Rollback {
 		if err := r.readyForRollback(); err != nil {
 			return err
@@ -217,7 +284,7 @@ func (r *run) whole(ctx context.Context) error {
 			return r.retire(ctx, err)
 		}
 		if r.strategy == VerifyOnly {
-			return r.verifyOnly(ctx)
+			return r.verifyOnly()
 		}
 		if err := r.tries(ctx, PNR); err != nil {
 			return r.retire(ctx, err)
@@ -226,22 +293,11 @@ func (r *run) whole(ctx context.Context) error {
 	return r.complete(ctx)
 }
 
-// verifyOnly: somebody else switches. What the gate says is all there is.
-func (r *run) verifyOnly(ctx context.Context) error {
-	for _, s := range machine() {
-		if s.state == Drained || s.state == Verified {
-			if s.state == Verified {
-				if err := r.prepareGate(ctx); err != nil {
-					return err
-				}
-			}
-			if err := r.take(ctx, s); err != nil {
-				return err
-			}
-		}
-	}
-	r.note("nothing was closed: what is written after %s is not covered", r.facts.FenceLSN)
-	return r.write(Over, Verified, "verified, and nothing more was asked")
+// verifyOnly: somebody else switches. That both sides are equal is all there is to
+// say.
+func (r *run) verifyOnly() error {
+	r.note("nothing was closed, and nothing switched: what is written to the %s after the verification has begun (%s) is not covered", r.from.name, r.facts.Evidence.AsOfLSN)
+	return r.write(Over, Synced, "verified, and nothing more was asked")
 }
 
 // passed tells whether the point of no return lies behind.
@@ -287,27 +343,42 @@ func (r *run) retire(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
 	defer cancel()
 	if rank(r.begun) < rank(Prepared) {
-		return errors.Join(why, errRefused, r.write(Over, Aborted, why.Error()))
+		return errors.Join(why, errRefused, r.end(why.Error()))
 	}
 	if r.o.KeepPrepared {
 		r.note("what was prepared was kept: a slot of the way back keeps the log of its server until the next run, or `pgparity cutover abort`")
-		return errors.Join(why, r.write(Over, Aborted, why.Error()))
+		return errors.Join(why, r.end(why.Error()))
 	}
-	if err := r.undo(ctx, func(s step) bool { return s.state == Prepared }); err != nil {
+	if _, err := r.undo(ctx, func(s step) bool { return s.state == Prepared }); err != nil {
 		r.note("what was prepared could not be removed: %v; run `pgparity cutover abort`", err)
 		return errors.Join(why, r.write(Undone, Prepared, why.Error()))
 	}
-	return errors.Join(why, r.write(Over, Aborted, why.Error()))
+	return errors.Join(why, r.end(why.Error()))
+}
+
+// end writes down that a run was given up. After a rollback's the switch stands as
+// it stood: what carried it is what carries it.
+func (r *run) end(why string) error {
+	if r.direction == Rollback {
+		r.facts.Streams, r.facts.Reverse = r.facts.Reverse, r.facts.Streams
+	}
+	return r.write(Over, Aborted, why)
 }
 
 // rehearse takes steps, and takes them back.
 func (r *run) rehearse(ctx context.Context, through bool) error {
+	if r.direction == Rollback {
+		return &OperatorError{errors.New("a rollback was interrupted: run `pgparity cutover rollback` again, or abort; there is nothing to rehearse meanwhile")}
+	}
 	goOn, err := r.resume(ctx)
 	if err != nil {
 		return err
 	}
 	if !goOn || r.passed() {
 		return &OperatorError{errors.New("the switch was made already: there is nothing to rehearse")}
+	}
+	if err := r.survey(ctx); err != nil {
+		return err
 	}
 	if err := r.before(ctx); err != nil {
 		return r.retire(ctx, err)
@@ -338,6 +409,9 @@ var errRehearsed = errors.New("it was a rehearsal")
 // and how it would be taken back.
 func (r *run) list(ctx context.Context) error {
 	for _, s := range machine() {
+		if r.strategy == VerifyOnly && rank(s.state) >= rank(Armed) {
+			break
+		}
 		if s.state == Armed {
 			if err := r.ask(ctx); err != nil {
 				return err
@@ -372,14 +446,17 @@ func (r *run) conclude(err error) {
 	switch {
 	case err == nil:
 		r.result.Outcome = Done
+	case errors.As(err, &stuck), errors.As(err, new(errContradiction)):
+		r.result.Outcome = Unproven
+	case r.result.Command == "finalize":
+		r.result.Outcome = Stopped
+		r.result.Next = append(r.result.Next, "the application goes on as it did: mend what is said above, and run `pgparity cutover finalize` again")
 	case r.passed():
 		r.result.Outcome = Stopped
 		r.result.Next = append(r.result.Next, "the point of no return is passed, and the source stays closed: mend what is said above, and run `pgparity cutover run` again, which goes on from here")
 		if r.direction == Rollback {
 			r.result.Next[len(r.result.Next)-1] = "the point of no return is passed: mend what is said above, and run `pgparity cutover rollback` again, which goes on from here"
 		}
-	case errors.As(err, &stuck), errors.As(err, new(errContradiction)):
-		r.result.Outcome = Unproven
 	case errors.As(err, &blocked), errors.Is(err, errRefused):
 		r.result.Outcome, r.result.State = Refused, Init
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -249,7 +250,8 @@ func (r *run) passNoReturn(ctx context.Context) error {
 	return nil
 }
 
-// unpassNoReturn takes the rows back: the journal's record was not reached.
+// unpassNoReturn takes the rows back, whichever run wrote them: the journal's record
+// was not reached.
 func (r *run) unpassNoReturn(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
@@ -258,7 +260,7 @@ func (r *run) unpassNoReturn(ctx context.Context) error {
 	for _, e := range []*end{r.from, r.to} {
 		there, err := text(ctx, e.control, "no-return", `SELECT pg_catalog.to_regclass('pgparity.cutover_journal') IS NOT NULL`)
 		if err == nil && there == "t" {
-			err = r.sql(ctx, e, "no-return-back", "", fmt.Sprintf("DELETE FROM pgparity.cutover_journal WHERE run = %s AND n = 0 AND side = %s", postgres.Literal(r.id), postgres.Literal(e.name)))
+			err = r.sql(ctx, e, "no-return-back", "", fmt.Sprintf("DELETE FROM pgparity.cutover_journal WHERE n = 0 AND side = %s", postgres.Literal(e.name)))
 		}
 		errs = append(errs, err)
 	}
@@ -266,24 +268,17 @@ func (r *run) unpassNoReturn(ctx context.Context) error {
 }
 
 // thawSQL are the statements that open from again, for its maintenance
-// database.
-func (r *run) thawSQL(context.Context) ([]string, error) {
+// database: those for the database, and those for roles.
+func (r *run) thawSQL() (database, roles []string) {
 	saved, known := r.facts.Saved[r.from.name]
 	if !known {
 		return nil, nil
 	}
-	list := []string{fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", r.from.database, saved.Limit), readOnlySQL(r.from.database, saved.ReadOnly)}
-	for _, role := range saved.Roles {
-		if isOn(role.Value) {
-			continue
-		}
-		if role.Here {
-			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+r.from.database+" SET default_transaction_read_only = "+postgres.Literal(role.Value))
-		} else {
-			list = append(list, "ALTER ROLE "+role.Name+" IN DATABASE "+r.from.database+" RESET default_transaction_read_only")
-		}
+	database = []string{fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", r.from.database, saved.Limit), readOnlySQL(r.from.database, saved.ReadOnly)}
+	for _, role := range saved.overriding() {
+		roles = append(roles, role.openSQL(r.from.database))
 	}
-	return list, nil
+	return database, roles
 }
 
 // thaw opens from again and lets the poolers go on, and proves that clients can
@@ -293,12 +288,15 @@ func (r *run) thaw(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
-	statements, err := r.thawSQL(ctx)
-	if err != nil {
-		return err
-	}
-	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(statements, ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
-		err := r.maintain(ctx, r.from, statements)
+	database, roles := r.thawSQL()
+	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(slices.Concat(database, roles), ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
+		err := r.maintain(ctx, r.from, database)
+		for _, role := range roles {
+			// Whose setting may not be changed was not changed either.
+			if one := r.maintain(ctx, r.from, []string{role}); !postgres.Denied(one) {
+				err = errors.Join(err, one)
+			}
+		}
 		return err == nil, fmt.Sprint(err), nil
 	})
 	released := r.resumePoolers(ctx)
@@ -308,20 +306,37 @@ func (r *run) thaw(ctx context.Context) error {
 	}
 	written := r.await(ctx, Action{ID: "thawed", On: r.from.name, Do: "connect, and CREATE TABLE pgparity.written", Why: "a new session can write"}, func(ctx context.Context) (bool, string, error) {
 		ok, err := r.tryToWrite(ctx, r.from)
-		if !ok && (postgres.Denied(err) || postgres.HasCode(err, "3F000")) {
-			ok, err = true, nil // it may write, though not there
-		}
+		before := r.facts.Saved[r.from.name].ReadOnly
+		ok = ok || r.asBefore(r.from, err) || postgres.HasCode(err, "25006") && before != nil && isOn(*before)
 		return ok, fmt.Sprintf("%s: a new session cannot write: %v", r.from.name, err), nil
 	})
 	return errors.Join(written, released, hooked)
 }
 
+// asBefore tells whether a try to write failed for what the switch has not brought
+// about: the role may not write there, or could not before.
+func (r *run) asBefore(e *end, err error) bool {
+	saved := r.facts.Saved[e.name]
+	switch {
+	case postgres.Denied(err), postgres.HasCode(err, "3F000"):
+		return true
+	case full(err):
+		return saved.Limit >= 0 // it takes some, and those are there
+	}
+	readOnly := func(role Role) bool {
+		return e.db != nil && role.Name == postgres.Ident(e.db.Server().User) && isOn(role.Value)
+	}
+	return postgres.HasCode(err, "25006") && slices.ContainsFunc(saved.Roles, readOnly)
+}
+
 // maintain runs statements from the maintenance database, over a new connection
 // where the old one is gone.
 func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
+	try, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
 	run := func() error {
 		for _, s := range statements {
-			if err := e.maintenance.Exec(ctx, "cutover thaw", s); err != nil {
+			if err := e.maintenance.Exec(try, "cutover thaw", s); err != nil {
 				return err
 			}
 		}
@@ -332,14 +347,11 @@ func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
 			return err
 		}
 		e.maintenance.Close()
+		e.maintenance = nil
 	}
-	try, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	c, err := postgres.OpenControl(try, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: r.calls(), Database: r.o.maintenance()})
-	if err != nil {
+	if err := r.openMaintenance(try, e); err != nil {
 		return err
 	}
-	e.maintenance = c
 	return run()
 }
 
