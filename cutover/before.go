@@ -22,10 +22,16 @@ func (e errBlocked) Error() string { return "blocked: " + strings.Join(e.reasons
 
 // preflight looks for everything that would go wrong. Nothing has been touched.
 func (r *run) preflight(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{r.checkRole, r.checkDelayed, r.checkPoolers} {
+	for _, check := range []func(context.Context) error{r.checkRole, r.checkPoolers} {
 		if err := check(ctx); err != nil {
 			return err
 		}
+	}
+	if r.direction == Rollback { // what would have gone wrong was looked for before the switch
+		return nil
+	}
+	if err := r.checkDelayed(ctx); err != nil {
+		return err
 	}
 	return r.gate(ctx, Action{ID: "preflight", On: "here", Do: "pgparity preflight", Why: "no hazard may block"}, func(ctx context.Context) error {
 		result, err := r.lookAhead(ctx)

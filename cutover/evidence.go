@@ -99,9 +99,12 @@ func (r *run) verifyNow(ctx context.Context) (*checker.Result, *Evidence, error)
 	return result, r.evidenceOf(result, since, true), nil
 }
 
-// fullChecks are those that were asked for, and all content among them.
+// fullChecks are those that were asked for, and all content among them. Sequences
+// are left to the window, which sets them: few tools carry them.
 func (r *run) fullChecks() []string {
-	checks := slices.DeleteFunc(slices.Clone(r.o.Verify.Checks), func(c string) bool { return c == "sample" })
+	checks := slices.DeleteFunc(slices.Clone(r.o.Verify.Checks), func(c string) bool {
+		return c == "sample" || c == "sequences" && r.strategy != VerifyOnly
+	})
 	if !slices.Contains(checks, "ranges") {
 		checks = append(checks, "ranges")
 	}

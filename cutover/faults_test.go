@@ -44,7 +44,7 @@ func stageOn(t *testing.T, a *arena) *stage {
 // options are those of a switch over the wires, with little patience.
 func (s *stage) options(t *testing.T) Options {
 	o := script{Source: s.wires[0].url(s.source.url), Target: s.wires[1].url(s.target.url), Journal: filepath.Join(t.TempDir(), "j"),
-		Budgets: Budgets{Window: 5 * time.Second, Grace: 300 * time.Millisecond, Freeze: 2 * time.Second, Drain: time.Second, Open: time.Second}}.options()
+		Budgets: Budgets{Window: 5 * time.Second, Grace: 300 * time.Millisecond, Freeze: 2 * time.Second, Drain: time.Second, Open: 6 * time.Second}}.options()
 	o.Reverse.Connection = s.target.url
 	o.drop = map[string]bool{"preflight": true} // which is tested elsewhere
 	return o
@@ -116,7 +116,7 @@ var beforeNoReturn = []fault{
 		s.wires[1].sever()
 		s.mendIn(s.wires[1], 300*time.Millisecond)
 	}, says: "REVERSE_READY"},
-	{name: "target cut behind the stop", at: "after nothing-left", do: func(_ *testing.T, s *stage) {
+	{name: "target cut behind the stop", at: "after reverse-aimed", do: func(_ *testing.T, s *stage) {
 		s.wires[1].sever()
 		s.mendIn(s.wires[1], 300*time.Millisecond)
 	}, says: "REVERSE_READY"},
@@ -163,7 +163,10 @@ var beforeNoReturn = []fault{
 			t.Error(err)
 		}
 		asSuperuser(t, s.source, "INSERT INTO stock (n) VALUES (-2)")
-		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+		s.later.Go(func() { // for as long as the window lasts: what was prepared is removed later
+			rest(context.Background(), 2*time.Second)
+			_ = conn.Close(context.Background())
+		})
 	}, says: "DRAINED did not end within its budget of 1s"},
 	{name: "somebody writes after the mark", at: "before nothing-left", do: func(t *testing.T, s *stage) {
 		asSuperuser(t, s.source, "INSERT INTO stock (n) VALUES (-3)")
@@ -171,8 +174,10 @@ var beforeNoReturn = []fault{
 	{name: "a lone writer that is no client", at: "before frozen-clients", do: func(t *testing.T, s *stage) {
 		conn := connect(t, s.source.url)
 		name := s.source.ask(t, "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pgparity cutover %' LIMIT 1")
-		if _, err := conn.Exec(t.Context(), "SET default_transaction_read_only = off; SET application_name = '"+name+"'; BEGIN; INSERT INTO stock (n) VALUES (-5)", pgx.QueryExecModeSimpleProtocol); err != nil {
-			t.Error(err)
+		for _, sql := range []string{"SET default_transaction_read_only = off", "SET application_name = '" + name + "'", "BEGIN", "INSERT INTO stock (n) VALUES (-5)"} {
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Error(err)
+			}
 		}
 		t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	}, says: "writes"},
@@ -346,7 +351,7 @@ func TestCrashes(t *testing.T) {
 		{name: "source while it is closed", at: "after freeze-read-only", do: crash(source), says: "FREEZING"},
 		{name: "target while it is drained", at: "before drained", do: crash(target), says: "DRAINED"},
 		{name: "source when the replication is stopped", at: "after stopped", do: crash(source), says: "REVERSE_READY"},
-		{name: "target when the replication is stopped", at: "after nothing-left", do: crash(target), says: "REVERSE_READY"},
+		{name: "target when the replication is stopped", at: "after reverse-aimed", do: crash(target), says: "REVERSE_READY"},
 	} {
 		t.Run(f.name, func(t *testing.T) { aborts(t, stageOn(t, newArenaOn(t, source, target)), f) })
 	}

@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/postgres"
 )
 
-// clientsSQL reads the sessions of clients in the database, but for ours. What a
-// session is may be hidden from the role: then it counts as a client.
+// clientsSQL reads the sessions of clients in the database, but for ours and those
+// of a tool that is waited for. What a session is may be hidden from the role: then
+// it counts as a client.
 const clientsSQL = `SELECT a.pid, coalesce(a.usename::pg_catalog.text, ''), a.xact_start IS NOT NULL, coalesce(a.state, ''), a.backend_type IS NULL
 FROM pg_catalog.pg_stat_activity a
 WHERE a.datname = pg_catalog.current_database() AND coalesce(a.backend_type, 'client backend') = 'client backend' AND coalesce(a.application_name, '') <> $1
+  AND NOT coalesce(a.application_name, '') LIKE ANY ($2::pg_catalog.text[])
 ORDER BY a.xact_start NULLS LAST`
 
 type client struct {
@@ -31,7 +35,17 @@ func (c client) String() string {
 func (r *run) clients(ctx context.Context, e *end) ([]client, error) {
 	return rows(ctx, e.control, "clients", clientsSQL, func(row postgres.Row) client {
 		return client{pid: strings.Clone(row.Text(0)), user: row.Text(1), busy: row.Bool(2), state: row.Text(3), hidden: row.Bool(4)}
-	}, application(r.id))
+	}, application(r.id), postgres.TextArray(r.spared()))
+}
+
+// spared are patterns of what those sessions call themselves that carry the pair:
+// Bucardo is a client of both sides, and until it is stopped it has to read the
+// last rows, and to write down that it has.
+func (r *run) spared() []string {
+	if r.toolStopped || r.detection == nil || !slices.ContainsFunc(r.detection.Forward, func(f fence.Found) bool { return f.Kind == fence.KindBucardo }) {
+		return nil
+	}
+	return []string{`bucardo %`}
 }
 
 // checkRole makes sure that the role can do what the window asks of it.
@@ -96,6 +110,7 @@ func (r *run) freeze(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
+	r.toolStopped = false
 	if err := r.guardLives(ctx); err != nil {
 		return err
 	}

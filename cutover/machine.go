@@ -37,8 +37,8 @@ type step struct {
 //     all tables were carried. So what was written before is there.
 //  3. Something that is no client (a superuser, a background worker, a login that was
 //     under way) may still have written since. REVERSE_READY stops the replication, and
-//     then looks into each slot: what it finds there came after the mark, and the
-//     attempt is given up.
+//     looks into each slot, last of all: what it finds there came after the mark, and
+//     the attempt is given up.
 //  4. PNR is on the disk here and in both databases before the other side opens. What
 //     ends this process before it is answered by the guard, which acts only when it has
 //     the journal's lock: one of the two lives. What ends it afterwards leads forward.
@@ -158,7 +158,7 @@ func (e errGiveUp) Unwrap() error { return e.err }
 // before takes the steps that the application does not notice.
 func (r *run) before(ctx context.Context) error {
 	for _, s := range machine() {
-		if rank(s.state) >= rank(Armed) || r.skips(s) {
+		if rank(s.state) >= rank(Armed) {
 			continue
 		}
 		if err := r.take(ctx, s); err != nil {
@@ -166,11 +166,6 @@ func (r *run) before(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// skips tells whether a step is none of this strategy's or direction's.
-func (r *run) skips(s step) bool {
-	return r.direction == Rollback && s.state == Preflighted
 }
 
 // tries runs the window until it is through, or may not be tried again. Between

@@ -115,7 +115,10 @@ func (r *run) redirect(ctx context.Context) error {
 	if r.direction == Rollback {
 		when = OnBack
 	}
-	return r.callHooks(ctx, when)
+	if err := r.callHooks(ctx, when); err != nil {
+		return err
+	}
+	return r.releasePoolers(ctx)
 }
 
 // goLive sees that the application has arrived and that the way back works, and
@@ -145,6 +148,11 @@ func (r *run) goLive(ctx context.Context) error {
 			return err
 		}
 		if err := r.dropSlot(ctx, r.from, s.Slot); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.facts.Reverse {
+		if err := r.dropSlot(ctx, r.to, s.ahead()); err != nil {
 			return err
 		}
 	}

@@ -15,8 +15,12 @@ import (
 // slot, so that it carries nothing, and whoever looks for what replicates the pair
 // is told so; it is given its slot at the moment it is started.
 //
-// Below 11 a slot cannot be moved ahead, so it is made in the window, when there
-// is nothing left to be carried.
+// A slot takes its time to be made, so one is made beforehand and moved ahead in the
+// window. Where it was moved to it forgets when its server crashes before the next
+// checkpoint, and would then carry back what came from there: so what is used is a
+// copy, which is on the disk when it is made. Below 12 there are no copies, and below
+// 11 a slot cannot be moved: there it is made in the window, when there is nothing
+// left to be carried.
 
 // reverseName is the name of the publication and subscription that lead back.
 const reverseName = "pgparity_reverse"
@@ -67,7 +71,7 @@ func (r *run) prepareOldWay(ctx context.Context) error {
 	for i, s := range r.facts.Reverse {
 		// One that a rollback made that was given up stands for nothing any more, and
 		// keeps the log.
-		if err := r.dropSlot(ctx, r.to, s.Slot); err != nil {
+		if err := errors.Join(r.dropSlot(ctx, r.to, s.Slot), r.dropSlot(ctx, r.to, s.ahead())); err != nil {
 			return err
 		}
 		r.facts.Reverse[i].Slot = slotName(s.Subscription + "_" + r.id)
@@ -193,25 +197,40 @@ func (r *run) sameIdentities(ctx context.Context) error {
 	return nil
 }
 
+// movable and copyable tell what can be done with a slot of to.
+func (r *run) movable() bool  { return r.to.db.Server().Major() >= 11 }
+func (r *run) copyable() bool { return r.to.db.Server().Major() >= 12 }
+
+// ahead is the slot that is moved ahead, and that the stream's is a copy of.
+func (s Stream) ahead() string { return slotName(s.Slot + "_ahead") }
+
+// moved is the slot that is moved ahead: where there are no copies, the stream's.
+func (r *run) moved(s Stream) string {
+	if r.copyable() {
+		return s.ahead()
+	}
+	return s.Slot
+}
+
 // makeSlots makes the slots of the way back, where they can be moved ahead later.
 func (r *run) makeSlots(ctx context.Context) error {
-	if r.to.db.Server().Major() < 11 {
+	if !r.movable() {
 		return nil
 	}
 	for _, s := range r.facts.Reverse {
-		if err := r.makeSlot(ctx, s); err != nil {
+		if err := r.makeSlot(ctx, r.moved(s)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *run) makeSlot(ctx context.Context, s Stream) error {
-	there, err := text(ctx, r.to.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1)`, s.Slot)
+func (r *run) makeSlot(ctx context.Context, slot string) error {
+	there, err := text(ctx, r.to.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1)`, slot)
 	if err != nil || there == "t" {
 		return err
 	}
-	return r.sql(ctx, r.to, "reverse-slot", "waits for every transaction that is under way there", "SELECT pg_catalog.pg_create_logical_replication_slot("+postgres.Literal(s.Slot)+", 'pgoutput')")
+	return r.sql(ctx, r.to, "reverse-slot", "waits for every transaction that is under way there", "SELECT pg_catalog.pg_create_logical_replication_slot("+postgres.Literal(slot)+", 'pgoutput')")
 }
 
 // subscribeBack makes the subscription of the way back on from: it carries nothing
@@ -241,15 +260,23 @@ func (r *run) subscribeBack(ctx context.Context) error {
 	})
 }
 
-// advanceReverse moves the slots of the way back to the end of the log: what lies
-// before was applied from from, and is not to travel back. Done shortly before
-// the window it has little to read in it.
+// advanceReverse moves the slots of the way back to the end of the log, and copies
+// them: what lies before was applied from from, and is not to travel back. Done
+// shortly before the window it has little to read in it, and shows that there is
+// room for the copies.
 func (r *run) advanceReverse(ctx context.Context) error {
-	if r.to.db.Server().Major() < 11 {
+	if !r.movable() {
 		return nil
 	}
 	for _, s := range r.facts.Reverse {
-		if err := r.sql(ctx, r.to, "reverse-advance", "what came from there does not travel back", "SELECT pg_catalog.pg_replication_slot_advance("+postgres.Literal(s.Slot)+", pg_catalog.pg_current_wal_lsn())"); err != nil {
+		if err := r.sql(ctx, r.to, "reverse-advance", "what came from there does not travel back", "SELECT pg_catalog.pg_replication_slot_advance("+postgres.Literal(r.moved(s))+", pg_catalog.pg_current_wal_lsn())"); err != nil {
+			return err
+		}
+		if !r.copyable() {
+			continue
+		}
+		anew := fmt.Sprintf("SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots WHERE slot_name = %s; SELECT pg_catalog.pg_copy_logical_replication_slot(%s, %[1]s)", postgres.Literal(s.Slot), postgres.Literal(s.ahead()))
+		if err := r.sql(ctx, r.to, "reverse-copy", "a copy is on the disk, and where a slot was moved to is not", anew); err != nil {
 			return err
 		}
 	}
@@ -262,9 +289,9 @@ func (r *run) aimReverse(ctx context.Context) error {
 	if len(r.facts.Reverse) == 0 {
 		return nil
 	}
-	if r.to.db.Server().Major() < 11 {
+	if !r.movable() {
 		for _, s := range r.facts.Reverse {
-			if err := r.makeSlot(ctx, s); err != nil {
+			if err := r.makeSlot(ctx, s.Slot); err != nil {
 				return err
 			}
 		}
@@ -391,10 +418,10 @@ func (r *run) dropReverse(ctx context.Context) error {
 	var errs []error
 	for _, s := range r.facts.Reverse {
 		if !s.Own { // it was there before: it loses its new slot alone
-			errs = append(errs, r.detach(ctx, r.from, s), r.dropSlot(ctx, r.to, s.Slot))
+			errs = append(errs, r.detach(ctx, r.from, s), r.dropSlot(ctx, r.to, s.Slot), r.dropSlot(ctx, r.to, s.ahead()))
 			continue
 		}
-		errs = append(errs, r.dropSubscription(ctx, r.from, s), r.dropSlot(ctx, r.to, s.Slot), r.dropPublication(ctx, r.to))
+		errs = append(errs, r.dropSubscription(ctx, r.from, s), r.dropSlot(ctx, r.to, s.Slot), r.dropSlot(ctx, r.to, s.ahead()), r.dropPublication(ctx, r.to))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -34,14 +34,18 @@ type run struct {
 	fence     fence.Fence
 	baseline  fence.Health // of the fence, when the window began
 
-	begun  State     // the last step that was begun and not taken back
-	opened time.Time // when the window began, zero outside of it
-	guard  Guard
+	begun   State     // the last step that was begun and not taken back
+	opened  time.Time // when the window began, zero outside of it
+	guard   Guard
+	poolers poolers
 	// leaveGuard: the guard goes on when this run has ended, which could not open
 	// the source again.
 	leaveGuard bool
 	past       bool // it was taken up behind the point of no return
-	watcher    *downtime
+	// toolStopped: a hook has stopped what replicates the pair; its sessions are
+	// clients like any other now.
+	toolStopped bool
+	watcher     *downtime
 
 	wrote  map[string]int64 // how much was written to each table of from, when the full verification began
 	gating *gating          // what the gate has at hand; nil before it is prepared

@@ -424,9 +424,11 @@ func (r *run) list(ctx context.Context) error {
 			continue
 		}
 		r.begun = s.state
+		facts := r.facts // what is taken back is not remembered, and nothing was
 		if err := s.undo(r, ctx); err != nil {
 			return err
 		}
+		r.facts = facts
 		r.result.Steps[len(r.result.Steps)-1].Undo = r.exec.taken()
 	}
 	r.result.State = r.journal.standing().State

@@ -144,18 +144,22 @@ func (r *run) turn(ctx context.Context) error {
 	if err := r.callHooks(ctx, OnStop); err != nil {
 		return err
 	}
+	// Without such a hook nobody stops it, and it is spared on.
+	r.toolStopped = slices.ContainsFunc(r.o.Hooks, func(h Hook) bool { return h.When == OnStop })
 	for _, s := range r.facts.Streams {
 		if err := r.stopStream(ctx, s); err != nil {
 			return err
 		}
 	}
-	for _, s := range r.facts.Streams {
-		if err := r.nothingLeft(ctx, s); err != nil {
+	// Definitions before triggers are enabled, which changes them; and what a writer
+	// that is no client may have done last of all.
+	for _, part := range []func(context.Context) error{r.sameDefinitions, r.enableTriggers, r.aimReverse, r.locked, r.proveNoWriters, r.sameSequences} {
+		if err := part(ctx); err != nil {
 			return err
 		}
 	}
-	for _, part := range []func(context.Context) error{r.sameSequences, r.enableTriggers, r.aimReverse, r.locked, r.proveNoWriters} {
-		if err := part(ctx); err != nil {
+	for _, s := range r.facts.Streams {
+		if err := r.nothingLeft(ctx, s); err != nil {
 			return err
 		}
 	}

@@ -170,13 +170,18 @@ var (
 	feeds      = regexp.MustCompile(`\{\{feeds ([\w.]+)\}\}`)
 )
 
+// expandOwn replaces {{own n.nspname}}, see expand.
+func expandOwn(sql string) string {
+	return own.ReplaceAllString(sql, `$1 NOT IN ('pg_catalog','information_schema','bucardo','pglogical','pgparity','repack','squeeze') AND $1 NOT LIKE 'pg\_toast%' AND $1 NOT LIKE 'pg\_temp\_%'`)
+}
+
 // expand replaces {{rel}} and {{pub}} by their expressions, {{own n.nspname}} by
 // the condition that a schema is the user's own, no system's or tool's, and
 // {{feeds p.pubname}} by the one that a publication is of those that feed the
 // target, or that none is known to.
 func (f *facts) expand(sql string) string {
 	sql = expression.ReplaceAllStringFunc(sql, func(m string) string { return expressions[strings.Trim(m, "{}")] })
-	sql = own.ReplaceAllString(sql, `$1 NOT IN ('pg_catalog','information_schema','bucardo','pglogical','pgparity','repack','squeeze') AND $1 NOT LIKE 'pg\_toast%' AND $1 NOT LIKE 'pg\_temp\_%'`)
+	sql = expandOwn(sql)
 	return feeds.ReplaceAllStringFunc(sql, func(m string) string {
 		if len(f.publications) == 0 {
 			return "true"

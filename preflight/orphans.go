@@ -73,8 +73,12 @@ WHERE k.contype = 'f' AND {{pg_constraint.conparentid ? k.conparentid = 0 : true
 ORDER BY 1`
 
 func (f *facts) foreignKeys(ctx context.Context) ([]foreignKey, error) {
-	st := postgres.Statement{SQL: f.features[postgres.Target].Fill(f.expand(foreignKeysSQL))}
-	return queryRows(ctx, f.target, "preflight fk-orphans", st, func(r postgres.Row) foreignKey {
+	return readForeignKeys(ctx, f.target, f.features[postgres.Target])
+}
+
+func readForeignKeys(ctx context.Context, db *postgres.DB, features postgres.Features) ([]foreignKey, error) {
+	st := postgres.Statement{SQL: features.Fill(expandOwn(foreignKeysSQL))}
+	return queryRows(ctx, db, "preflight fk-orphans", st, func(r postgres.Row) foreignKey {
 		return foreignKey{object: r.Text(0), valid: r.Bool(1), missing: r.Text(2), child: r.Text(3), parent: r.Text(4), notNull: r.Text(5), someThere: r.Text(6),
 			full: r.Bool(7), equal: r.Text(8), period: r.Text(9), covered: r.Text(10), childOID: r.Text(11)}
 	})

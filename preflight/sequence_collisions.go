@@ -38,13 +38,13 @@ type collision struct {
 // collisions are the columns of the target that are wrong. Of these alone the
 // source is asked: what is wrong on both sides was so before. last says whether
 // wrong asks for the columns' last values.
-func (f *facts) collisions(ctx context.Context, asked func(standing, feed) bool, wrong func(*lookup) bool, last bool) ([]*collision, error) {
+func (f *facts) collisions(ctx context.Context, asked func(standing, postgres.Feed) bool, wrong func(*lookup) bool, last bool) ([]*collision, error) {
 	bothWrite, err := f.bothWrite(ctx)
 	if err != nil {
 		return nil, err
 	}
 	standings := map[uint32]standing{}
-	list, err := f.lookups(ctx, postgres.Target, func(s standing, of feed) (int64, bool) {
+	list, err := f.lookups(ctx, postgres.Target, func(s standing, of postgres.Feed) (int64, bool) {
 		standings[s.Target.OID] = s
 		if !asked(s, of) {
 			return 0, false
@@ -85,10 +85,10 @@ func (f *facts) collisions(ctx context.Context, asked func(standing, feed) bool,
 func (f *facts) askSource(ctx context.Context, suspects map[uint32][]*collision) error {
 	var all []*lookup
 	for _, own := range []bool{true, false} {
-		list, err := f.lookups(ctx, postgres.Source, func(s standing, of feed) (int64, bool) {
+		list, err := f.lookups(ctx, postgres.Source, func(s standing, of postgres.Feed) (int64, bool) {
 			for _, c := range suspects[s.Source.OID] {
 				switch {
-				case !c.target.feed.same(of):
+				case !c.target.feed.Same(of):
 				case own:
 					return pairing.NextValue(s.source, s.Source)
 				default:
@@ -103,7 +103,7 @@ func (f *facts) askSource(ctx context.Context, suspects map[uint32][]*collision)
 		for _, l := range list {
 			for _, c := range suspects[l.sequence] {
 				switch {
-				case !c.target.feed.same(l.feed):
+				case !c.target.feed.Same(l.feed):
 				case own:
 					c.own = l
 				default:
@@ -131,7 +131,7 @@ func (f *facts) foreign(ctx context.Context, c *collision) (bool, error) {
 }
 
 func sequencesColliding(ctx context.Context, f *facts) ([]Hazard, error) {
-	list, err := f.collisions(ctx, func(standing, feed) bool { return true }, func(l *lookup) bool { return l.taken }, false)
+	list, err := f.collisions(ctx, func(standing, postgres.Feed) bool { return true }, func(l *lookup) bool { return l.taken }, false)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func worst(found []Hazard, h Hazard) []Hazard {
 // rows are replicated, a row that both sides have may have come since the
 // sequences were read.
 func (f *facts) judgeCollision(ctx context.Context, c *collision) (Hazard, bool, error) {
-	value, column := c.target.next, c.target.feed.name
+	value, column := c.target.next, c.target.feed.Name
 	h := Hazard{Severity: schema.Block, Sentence: fmt.Sprintf("its next value %d is already in %s: the next insert collides with that row", value, column)}
 	switch {
 	case c.bothWrite:
@@ -214,7 +214,7 @@ func past(s standing, list []*collision) string {
 // sequencesByDefault looks at the columns that take values from a sequence which
 // they don't own: what sets sequences by their owners passes them by.
 func sequencesByDefault(ctx context.Context, f *facts) ([]Hazard, error) {
-	list, err := f.collisions(ctx, func(s standing, of feed) bool { return s.order() >= 0 && !of.owns(s.Target) },
+	list, err := f.collisions(ctx, func(s standing, of postgres.Feed) bool { return s.order() >= 0 && !of.Owns(s.Target) },
 		func(l *lookup) bool { return l.behindColumn() && !l.taken }, true) // what collides at once is told by sequence-collides
 	if err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func sequencesByDefault(ctx context.Context, f *facts) ([]Hazard, error) {
 	var found []Hazard
 	for _, c := range list {
 		h := Hazard{Object: c.Target.Quoted, Severity: schema.Warn, Fix: past(c.standing, list),
-			Sentence: fmt.Sprintf("its next value is %d, and %s has %d: inserts collide as soon as they get there", c.target.next, c.target.feed.name, c.target.last)}
+			Sentence: fmt.Sprintf("its next value is %d, and %s has %d: inserts collide as soon as they get there", c.target.next, c.target.feed.Name, c.target.last)}
 		if c.own != nil && c.own.behindColumn() {
 			h.Severity = schema.Info
 			h.Sentence += fmt.Sprintf(", as they do on the source, where that is %d", c.own.last)
@@ -230,9 +230,4 @@ func sequencesByDefault(ctx context.Context, f *facts) ([]Hazard, error) {
 		found = worst(found, h)
 	}
 	return found, nil
-}
-
-// owns tells whether the column owns the sequence.
-func (f feed) owns(s *postgres.Sequence) bool {
-	return f.schema == s.OwnerSchema && f.table == s.OwnerTable && f.column == s.OwnerColumn
 }

@@ -3,7 +3,6 @@ package preflight
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/big"
 	"strings"
 
@@ -11,63 +10,11 @@ import (
 	"github.com/pgparity/pgparity/postgres"
 )
 
-// feed is a column that takes its values from a sequence: it owns it, or has it
-// in its default.
-type feed struct {
-	name                  string // as reports have it
-	schema, table, column string
-	kind                  string // int2, int4, int8 or numeric
-}
-
-// same tells whether two sides' feeds are one column.
-func (f feed) same(other feed) bool {
-	return f.schema == other.schema && f.table == other.table && f.column == other.column
-}
-
-// feedsSQL gives the sequences that columns of numbers take their values from.
-// What a partition inherits from its root is the root's. A default that makes
-// something else of a value (nextval('s') * 10) says nothing of the column.
-const feedsSQL = `WITH taken AS (
-  SELECT d.objid AS sequence, d.refobjid AS rel, d.refobjsubid::pg_catalog.int4 AS num
-  FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-    AND d.refobjsubid > 0 AND d.deptype IN ('a','i')
-  UNION
-  SELECT d.refobjid, e.adrelid, e.adnum
-  FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' JOIN pg_catalog.pg_attrdef e ON e.oid = d.objid
-  WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-)
-SELECT taken.sequence::pg_catalog.int8, n.nspname, c.relname, a.attname,
-  pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) || '.' || pg_catalog.quote_ident(a.attname), coalesce(b.typname, t.typname)
-FROM taken JOIN pg_catalog.pg_class c ON c.oid = taken.rel JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = taken.num
-JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd'
-LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = taken.rel AND e.adnum = taken.num
-WHERE NOT c.relispartition AND coalesce(b.oid, t.oid) IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
-  'pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype)
-  AND (e.oid IS NULL OR pg_catalog.pg_get_expr(e.adbin, e.adrelid) !~ 'nextval\('
-    OR pg_catalog.pg_get_expr(e.adbin, e.adrelid) ~ '^\(*nextval\(\(?''([^'']|'''')*''(::text\))?::regclass\)(\)|::[^+*/|%#<>=&~!@^?-]+)*$')
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
-    WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> taken.sequence)
-ORDER BY 2, 3, 4`
-
-// readFeeds reads which columns a side's sequences feed, by the OID of the
-// sequence.
-func (f *facts) readFeeds(ctx context.Context, side postgres.Side) (map[uint32][]feed, error) {
-	var feeds map[uint32][]feed
-	err := readEach(ctx, f.on(side), "preflight sequence feeds", postgres.Statement{SQL: feedsSQL}, func() { feeds = map[uint32][]feed{} }, func(r postgres.Row) error {
-		oid := uint32(r.Int(0))
-		feeds[oid] = append(feeds[oid], feed{schema: r.Text(1), table: r.Text(2), column: r.Text(3), name: r.Text(4), kind: r.Text(5)})
-		return nil
-	})
-	return feeds, err
-}
-
 // lookup asks whether a value is in a column, and what its last one is in the
 // direction of its sequence.
 type lookup struct {
 	sequence uint32
-	feed     feed
+	feed     postgres.Feed
 	table    *pairing.Table
 	down     bool
 	next     int64
@@ -80,14 +27,14 @@ type lookup struct {
 // of an index, and with all its rows.
 func (l *lookup) mayLook(side postgres.Side) bool {
 	t := l.table.On(side)
-	return t != nil && t.CanSelect && !t.RowSecurity && t.LedBy(l.feed.column)
+	return t != nil && t.CanSelect && !t.RowSecurity && t.LedBy(l.feed.Column)
 }
 
 // lookups are those that a side's sequences may be asked for: want says which
 // value to look for in a column, and whether to; of the fed columns, those of
 // tables that the filter chose. They are not answered yet.
-func (f *facts) lookups(ctx context.Context, side postgres.Side, want func(standing, feed) (value int64, asked bool)) ([]*lookup, error) {
-	feeds, err := f.readFeeds(ctx, side)
+func (f *facts) lookups(ctx context.Context, side postgres.Side, want func(standing, postgres.Feed) (value int64, asked bool)) ([]*lookup, error) {
+	feeds, err := f.on(side).ReadFeeds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +53,7 @@ func (f *facts) lookups(ctx context.Context, side postgres.Side, want func(stand
 			if !asked {
 				continue
 			}
-			l := &lookup{sequence: q.OID, feed: of, table: tables[name{of.schema, of.table}], down: q.Increment < 0, next: value}
+			l := &lookup{sequence: q.OID, feed: of, table: tables[name{of.Schema, of.Table}], down: q.Increment < 0, next: value}
 			if l.table != nil && l.mayLook(side) {
 				list = append(list, l)
 			}
@@ -151,7 +98,7 @@ func (f *facts) lookUp(ctx context.Context, side postgres.Side, list []*lookup, 
 func lookupSQL(side postgres.Side, list []*lookup, last bool) string {
 	rows := make([]string, len(list))
 	for i, l := range list {
-		column := "t." + postgres.Ident(l.feed.column)
+		column := "t." + postgres.Ident(l.feed.Column)
 		scope := l.table.Scope(side)
 		end := "NULL"
 		switch {
@@ -174,15 +121,4 @@ func (l *lookup) behindColumn() bool {
 	}
 	order := l.last.Cmp(big.NewInt(l.next))
 	return order >= 0 && !l.down || order <= 0 && l.down
-}
-
-// limits are the values that a column of a kind can hold, nil for a kind without.
-func (f feed) limits() (least, most *big.Int) {
-	switch f.kind {
-	case "int2":
-		return big.NewInt(math.MinInt16), big.NewInt(math.MaxInt16)
-	case "int4":
-		return big.NewInt(math.MinInt32), big.NewInt(math.MaxInt32)
-	}
-	return nil, nil
 }

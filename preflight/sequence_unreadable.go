@@ -31,7 +31,7 @@ func unreadableSequences(ctx context.Context, f *facts) ([]Hazard, error) {
 // on the target, which columns not what they have; the source's would only make
 // the judgement milder.
 func (f *facts) unreadable(ctx context.Context, side postgres.Side) (reasons []string, err error) {
-	feeds, err := f.readFeeds(ctx, side)
+	feeds, err := f.on(side).ReadFeeds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (f *facts) unreadable(ctx context.Context, side postgres.Side) (reasons []s
 			sequences = append(sequences, s.Quoted)
 		}
 		for _, of := range feeds[s.OID] {
-			switch t := tables[name{of.schema, of.table}]; {
+			switch t := tables[name{of.Schema, of.Table}]; {
 			case t == nil:
 			case !t.CanSelect:
 				closed = append(closed, t.Quoted)

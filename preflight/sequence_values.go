@@ -17,13 +17,13 @@ import (
 const scarce, spent = 0.20, 0.01
 
 func sequencesExhausted(ctx context.Context, f *facts) ([]Hazard, error) {
-	both, err := postgres.Both(ctx, f.source, f.target, func(ctx context.Context, db *postgres.DB) (map[uint32][]feed, error) {
-		return f.readFeeds(ctx, db.Side())
+	both, err := postgres.Both(ctx, f.source, f.target, func(ctx context.Context, db *postgres.DB) (map[uint32][]postgres.Feed, error) {
+		return db.ReadFeeds(ctx)
 	})
 	if err != nil {
 		return nil, err
 	}
-	feeds := map[postgres.Side]map[uint32][]feed{postgres.Source: both[0], postgres.Target: both[1]}
+	feeds := map[postgres.Side]map[uint32][]postgres.Feed{postgres.Source: both[0], postgres.Target: both[1]}
 	bothWrite, err := f.bothWrite(ctx)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (f *facts) furthest(q *pairing.Sequence, side postgres.Side, bothWrite bool
 
 // judgeLeft tells whether a sequence, or a column that it feeds, has few values
 // left. One that cycles has always some, but its columns may not hold them.
-func judgeLeft(s *postgres.Sequence, state postgres.SequenceState, feeds []feed) (Hazard, bool) {
+func judgeLeft(s *postgres.Sequence, state postgres.SequenceState, feeds []postgres.Feed) (Hazard, bool) {
 	least, most := big.NewInt(s.Min), big.NewInt(s.Max)
 	share, values := 1.0, new(big.Int)
 	var fixes []string
@@ -75,7 +75,7 @@ func judgeLeft(s *postgres.Sequence, state postgres.SequenceState, feeds []feed)
 		fixes = widen(s)
 	}
 	for _, of := range feeds {
-		low, high := of.limits()
+		low, high := of.Limits()
 		if low == nil || s.Cycle && low.Cmp(least) <= 0 && high.Cmp(most) >= 0 {
 			continue
 		}
@@ -86,10 +86,10 @@ func judgeLeft(s *postgres.Sequence, state postgres.SequenceState, feeds []feed)
 		}
 		n, some := left(state, s, low, high)
 		if n < scarce {
-			fixes = append(fixes, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE bigint", postgres.Ident(of.schema, of.table), postgres.Ident(of.column)))
+			fixes = append(fixes, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE bigint", postgres.Ident(of.Schema, of.Table), postgres.Ident(of.Column)))
 		}
 		if n < share {
-			share, values, what = n, some, fmt.Sprintf("%s, an %s column,", of.name, of.kind)
+			share, values, what = n, some, fmt.Sprintf("%s, an %s column,", of.Name, of.Kind)
 		}
 	}
 	h := Hazard{Object: s.Quoted, Fix: strings.Join(fixes, "; ")}

@@ -204,11 +204,11 @@ func sequencesAhead(ctx context.Context, f *facts) ([]Hazard, error) {
 // inUse are the target's sequences that are ahead, and feed columns that have, or
 // for all that is known may have, values at or past the source's next one.
 func (f *facts) inUse(ctx context.Context) (map[uint32]bool, error) {
-	feeds, err := f.readFeeds(ctx, postgres.Target)
+	feeds, err := f.target.ReadFeeds(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list, err := f.lookups(ctx, postgres.Target, func(s standing, _ feed) (int64, bool) {
+	list, err := f.lookups(ctx, postgres.Target, func(s standing, _ postgres.Feed) (int64, bool) {
 		if s.order() <= 0 {
 			return 0, false
 		}
@@ -325,7 +325,7 @@ func bounds(q *postgres.Sequence) string {
 }
 
 func unownedSequences(ctx context.Context, f *facts) ([]Hazard, error) {
-	feeds, err := f.readFeeds(ctx, postgres.Source)
+	feeds, err := f.source.ReadFeeds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +336,7 @@ func unownedSequences(ctx context.Context, f *facts) ([]Hazard, error) {
 		}
 		name := q.Name
 		if of := feeds[q.Source.OID]; len(of) > 0 {
-			name += " (the default of " + of[0].name + ")"
+			name += " (the default of " + of[0].Name + ")"
 		}
 		names = append(names, name)
 	}

@@ -19,10 +19,11 @@ type Kind string
 const (
 	KindVerify    Kind = "verify"
 	KindPreflight Kind = "preflight"
+	KindCutover   Kind = "cutover"
 )
 
 // KindOf says which command a saved JSON report is of, by the fields that
-// only that has. It judges nothing else: Read and ReadPreflight do.
+// only that has. It judges nothing else: Read, ReadPreflight and ReadCutover do.
 func KindOf(raw []byte) (Kind, error) {
 	tree, err := parse(raw)
 	if err == nil {
@@ -38,7 +39,10 @@ func KindOf(raw []byte) (Kind, error) {
 	if _, ok := fields["hazards"]; ok {
 		return KindPreflight, nil
 	}
-	return "", errors.New("report: the file holds neither tables nor hazards, so it is no report; give a file written with --report json=FILE")
+	if _, ok := fields["steps"]; ok {
+		return KindCutover, nil
+	}
+	return "", errors.New("report: the file holds neither tables nor hazards nor steps, so it is no report; give a file written with --report json=FILE")
 }
 
 // ReadPreflight reads a saved JSON report of a preflight. It refuses what is

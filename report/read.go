@@ -171,6 +171,9 @@ func conformStruct(v any, t reflect.Type, path string) error {
 		return fmt.Errorf("%s is not an object", named(path))
 	}
 	for f := range t.Fields() {
+		if !f.IsExported() { // no field of the report
+			continue
+		}
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
 		inner := strings.TrimPrefix(path+"."+name, ".")
 		e, ok := obj[name]

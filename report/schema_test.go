@@ -142,6 +142,9 @@ func walk(t *testing.T, root, node map[string]any, typ reflect.Type, path string
 		required[n.(string)] = true
 	}
 	for f := range typ.Fields() {
+		if !f.IsExported() {
+			continue
+		}
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
 		visited++
 		p, ok := properties[name].(map[string]any)

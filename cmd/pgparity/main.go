@@ -39,7 +39,7 @@ func run() int {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	app := &app{stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), terminal: isTerminal}
+	app := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), terminal: isTerminal}
 	return app.execute(ctx, os.Args[1:])
 }
 
@@ -76,6 +76,7 @@ func interruptible() (context.Context, func()) {
 // app is what the commands share: where they write, and the code that the
 // process will end with.
 type app struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
 	terminal       func(io.Writer) (width int, ok bool)
@@ -105,11 +106,12 @@ func (a *app) rootCommand() *cobra.Command {
 		Long: `pgparity proves that a PostgreSQL database (the target) holds the same data as
 another (the source). A verdict is a proof: match means that every planned
 unit of work was compared and agreed; whatever was not compared makes it
-unproven. It only reads, but for probe, in a table that you name, and a heartbeat
-that it was told to strike.
+unproven. It only reads, but for probe, in a table that you name, a heartbeat
+that it was told to strike, and cutover, which switches.
 
 Exit codes: 0 match · 1 mismatch · 2 could not run (usage, configuration,
-connection) · 3 unproven.`,
+connection) · 3 unproven; of cutover also 4 given up and undone · 5 stopped behind
+the point of no return.`,
 		Args:          a.commandArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
@@ -117,6 +119,6 @@ connection) · 3 unproven.`,
 		Version:       version,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.preflightCommand(), a.probeCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.preflightCommand(), a.cutoverCommand(), a.probeCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }

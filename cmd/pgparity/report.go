@@ -86,6 +86,15 @@ func readSaved(path string) (*savedReport, error) {
 			},
 		}, err
 	}
+	if kind == report.KindCutover {
+		r, err := report.ReadCutover(bytes.NewReader(raw))
+		return &savedReport{
+			write: func(w io.Writer, f report.Format, o report.Options) error { return report.WriteCutover(w, r, f, o) },
+			file: func(path string, f report.Format, o report.Options) error {
+				return report.WriteCutoverFile(path, r, f, o)
+			},
+		}, err
+	}
 	r, err := report.Read(bytes.NewReader(raw))
 	return &savedReport{
 		write: func(w io.Writer, f report.Format, o report.Options) error { return report.Write(w, r, f, o) },

@@ -23,6 +23,12 @@ func isTerminal(w io.Writer) (width int, ok bool) {
 	return width, true
 }
 
+// isTerminalInput tells whether somebody may type there.
+func isTerminalInput(r io.Reader) bool {
+	f, isFile := r.(*os.File)
+	return isFile && term.IsTerminal(int(f.Fd()))
+}
+
 // rendering is how stdout's report looks: colour only on a terminal, and not
 // where NO_COLOR is set.
 func (a *app) rendering(verbose bool) report.Options {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +64,7 @@ pairs the worst counts: mismatch, then could not run, then unproven.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd, f) },
 	}
 	f.register(a, cmd)
-	f.hide(cmd, preflightOptions...)
+	f.hide(cmd, slices.Concat(preflightOptions, cutoverOptions)...)
 	cmd.Flags().StringVar(&f.output, "output", "text", "`FORMAT` of what stdout gets: text, json, html, markdown, junit or prometheus")
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "`WORD`: auto (bars on a terminal, else log lines), none or json")
 	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no report on stdout and no progress; the exit code speaks")
