@@ -80,7 +80,7 @@ func (r *run) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, part := range []func(context.Context) error{r.carryHeartbeat, r.readyTarget, r.prepareProbe, r.prepareReverse, r.copyBefore} {
+	for _, part := range []func(context.Context) error{r.carryHeartbeat, r.readyTarget, r.prepareProbe, r.copyBefore, r.prepareReverse} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -316,8 +316,33 @@ func (r *run) sync(ctx context.Context) error {
 	return r.arrives(ctx)
 }
 
+// workerPatience is how long a worker that was started may take to run: a server up
+// to 15 starts one in five seconds.
+const workerPatience = 10 * time.Second
+
+// workersUp waits until the streams that carry are read: they were started a moment
+// ago, where a window was taken back. One that is not is found by who looks next.
+func (r *run) workersUp(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, workerPatience)
+	defer cancel()
+	for _, s := range r.facts.Streams {
+		read := "SELECT active FROM pg_catalog.pg_replication_slots WHERE slot_name = " + postgres.Literal(s.Slot)
+		err := r.await(wait, Action{ID: "workers-up", On: r.from.name, Do: read, Why: "it is read"}, func(ctx context.Context) (bool, string, error) {
+			active, err := text(ctx, r.from.control, "workers", read)
+			return active == "t", "", err
+		})
+		if err != nil && wait.Err() == nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
 // healthy proves that the replication has nothing wrong with it.
 func (r *run) healthy(ctx context.Context) error {
+	if err := r.workersUp(ctx); err != nil {
+		return err
+	}
 	return r.gate(ctx, Action{ID: "replication-healthy", On: r.to.name, Do: "SELECT … FROM pg_subscription, pg_stat_subscription, pg_subscription_rel", Why: "workers run, every table is carried, nothing failed"}, func(ctx context.Context) error {
 		h, err := r.fence.Health(ctx)
 		if err != nil {

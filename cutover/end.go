@@ -204,6 +204,12 @@ func (r *run) join(ctx context.Context) error {
 	if r.pair, err = pairing.Join(catalogs[0], catalogs[1], r.o.Verify.Pairing); err != nil || r.past {
 		return err
 	}
+	return r.detect(ctx)
+}
+
+// detect finds out what replicates the pair, and makes the fence of it, which counts
+// from then on what goes wrong.
+func (r *run) detect(ctx context.Context) (err error) {
 	r.detection, err = fence.Detect(ctx, fence.Options{Source: r.from.db, Target: r.to.db, Kind: r.o.Verify.Replication, Heartbeats: r.o.Verify.Heartbeats})
 	if err != nil {
 		return err

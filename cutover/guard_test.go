@@ -11,12 +11,15 @@ import (
 	"time"
 )
 
-// refuses wants a side to take no client's write for as long as d.
+// refuses wants a side to take no client's write now, and for as long as d.
 func (a *arena) refuses(t *testing.T, side int, d time.Duration) {
 	t.Helper()
-	for end := time.Now().Add(d); time.Now().Before(end); rest(t.Context(), 100*time.Millisecond) {
+	for end := time.Now().Add(d); ; rest(t.Context(), 100*time.Millisecond) {
 		if err := a.tryOnce(t.Context(), a.client[side]); err == nil {
 			t.Fatalf("side %d took a write", side)
+		}
+		if !time.Now().Before(end) {
+			return
 		}
 	}
 }
@@ -33,7 +36,7 @@ func (a *arena) opens(t *testing.T, side int) {
 
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
-// pid is the guard's, as the run says it.
+// guard is its process id, as the run says it.
 func (c *child) guard(t *testing.T) int {
 	t.Helper()
 	pid, err := strconv.Atoi(c.says(t, "guard"))

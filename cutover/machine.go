@@ -187,6 +187,10 @@ func (r *run) tries(ctx context.Context, last State) error {
 		r.tell(Aborted, true, "attempt %d was given up (%v); the next one begins in %v", r.attempt, err, pause)
 		rest(ctx, pause)
 		pause *= 2
+		// A worker that was stopped and started again by us is no trouble.
+		if err := errors.Join(r.workersUp(ctx), r.detect(ctx)); err != nil {
+			return err
+		}
 	}
 }
 

@@ -156,9 +156,6 @@ func (r *run) goLive(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.copyAfter(ctx); err != nil {
-		return err
-	}
 	return r.callHooks(ctx, OnLive)
 }
 

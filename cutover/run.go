@@ -29,6 +29,8 @@ type run struct {
 	phases map[string]int64 // how long those of a rehearsal are expected to take, in ms
 	trip   time.Duration    // that a statement takes to be answered
 
+	prepared prepared // what sequences, triggers and delayed tables were found to need
+
 	pair      *pairing.Pair    // from and to joined
 	detection *fence.Detection // of from → to
 	fence     fence.Fence
@@ -92,6 +94,9 @@ type Facts struct {
 	// Copied are the watermarks of delayed tables, by table: all up to there is on
 	// the target.
 	Copied map[string]string `json:"copied,omitempty"`
+	// Ends are the last values of delayed tables, by table, when the side was closed;
+	// nil before.
+	Ends map[string]string `json:"ends,omitzero"`
 	// PredictedMS is how long writes were expected to stop.
 	PredictedMS *int64 `json:"predicted_ms,omitempty"`
 }

@@ -278,6 +278,9 @@ func (r *run) whole(ctx context.Context) error {
 		if err := r.readyForRollback(); err != nil {
 			return err
 		}
+		if !r.passed() { // these are of one direction
+			r.facts.Enabled, r.facts.Disabled, r.facts.Copied, r.facts.Ends = nil, nil, nil, nil
+		}
 	}
 	if !r.passed() {
 		if err := r.before(ctx); err != nil {
@@ -321,10 +324,27 @@ func (r *run) complete(ctx context.Context) error {
 	if r.direction == Rollback {
 		r.afterRollback()
 	}
+	if err := r.copyRest(ctx); err != nil {
+		return err
+	}
 	if err := r.write(Over, Live, ""); err != nil {
 		return err
 	}
 	return r.copyJournal(ctx, r.to)
+}
+
+// copyRest copies what delayed tables lack that may come later. It may take hours,
+// and has no budget.
+func (r *run) copyRest(ctx context.Context) error {
+	if r.direction == Rollback {
+		return nil
+	}
+	for _, d := range r.o.Delayed {
+		if d.After {
+			return r.take(ctx, step{state: Live, what: "copy the rest of the delayed tables", do: (*run).copyAfter})
+		}
+	}
+	return nil
 }
 
 // afterLive is how long the application is watched once it has arrived.
@@ -432,7 +452,7 @@ func (r *run) list(ctx context.Context) error {
 		r.result.Steps[len(r.result.Steps)-1].Undo = r.exec.taken()
 	}
 	r.result.State = r.journal.standing().State
-	return nil
+	return r.copyRest(ctx)
 }
 
 // conclude turns what ended a command into its outcome.
