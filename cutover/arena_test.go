@@ -33,8 +33,9 @@ func draw(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// roomy are the settings of clusters that many switches share at once.
-var roomy = map[string]string{"max_replication_slots": "60", "max_wal_senders": "60", "max_worker_processes": "80", "max_logical_replication_workers": "50", "max_connections": "400"}
+// roomy are the settings of clusters that many switches share at once. Up to 15 a
+// server starts workers one by one, each some time after the last, whosever it was.
+var roomy = map[string]string{"wal_retrieve_retry_interval": "100ms", "max_replication_slots": "60", "max_wal_senders": "60", "max_worker_processes": "80", "max_logical_replication_workers": "50", "max_connections": "400"}
 
 // arena is a world with clients of an ordinary role on both sides: an application
 // that writes numbered rows to whichever side takes them, and for each side one

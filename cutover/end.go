@@ -192,6 +192,19 @@ WHERE a.datname = $1 AND a.backend_type = 'client backend' AND a.application_nam
 	})
 }
 
+// keepShut closes a database again that a run died in letting itself into. Up to 12
+// a limit that is not zero may be on purpose (closedLimit).
+func (r *run) keepShut(ctx context.Context) error {
+	if !r.past || r.from.db.Server().Major() <= 12 {
+		return nil
+	}
+	now, err := readSettings(ctx, r.from)
+	if err != nil || now.Limit == 0 || now.ReadOnly == nil || !isOn(*now.ReadOnly) {
+		return err // open, which is found out later
+	}
+	return r.sql(ctx, r.from, "shut-again", "nobody but the switch connects there", fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT 0", r.from.database))
+}
+
 // join reads both catalogs, and what replicates the pair: behind the point of no
 // return that is of no meaning any more.
 func (r *run) join(ctx context.Context) error {

@@ -46,6 +46,7 @@ type bouncer struct {
 	pausing []console // by entry
 	sent    []bool    // by entry: PAUSE was said
 	flows   []string  // entries that were seen not to be paused
+	retry   string    // its server_login_retry, where that is another one for the moment
 }
 
 func newBouncer(p Pooler) *bouncer {
@@ -217,6 +218,7 @@ func (r *run) letGo(ctx context.Context, list []*bouncer) error {
 	if len(list) == 0 {
 		return nil
 	}
+	r.hurryPoolers(ctx, list)
 	var s sending
 	for _, b := range list {
 		for _, name := range b.Databases {
@@ -227,9 +229,11 @@ func (r *run) letGo(ctx context.Context, list []*bouncer) error {
 			}))
 		}
 	}
-	return r.do(ctx, Action{ID: "pools-resumed", On: all(list), Do: "SHOW DATABASES", Wait: true, Why: "nothing is paused any more"}, func(context.Context) error {
+	err := r.do(ctx, Action{ID: "pools-resumed", On: all(list), Do: "SHOW DATABASES", Wait: true, Why: "nothing is paused any more"}, func(context.Context) error {
 		return s.wait(list)
 	})
+	r.calmPoolers(ctx, list)
+	return err
 }
 
 func (b *bouncer) resume(ctx context.Context, name string) error {

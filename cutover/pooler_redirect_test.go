@@ -289,8 +289,10 @@ func TestRedirectListed(t *testing.T) {
 		"pool-edit | pooler a | in " + b.file + ": app = " + p.Target + " pool_size=7 password=xxxxx\nb2 = " + strings.Replace("host=HOST password=xxxxx", "HOST", "127.0.0.1", 1) + strings.TrimPrefix(p.Target, "host=127.0.0.1"),
 		"pool-reload | pooler a | RELOAD", "pools-lead | pooler a | SHOW DATABASES",
 		`pool-reconnect | pooler a | RECONNECT "app"`, `pool-reconnect | pooler a | RECONNECT "b2"`,
-		`pool-resume | pooler a | RESUME "app"`, `pool-resume | pooler a | RESUME "b2"`, "pools-resumed | pooler a | SHOW DATABASES",
-		`pool-resume | pooler a | RESUME "app"`, `pool-resume | pooler a | RESUME "b2"`, "pools-resumed | pooler a | SHOW DATABASES",
+		"pool-hurry | pooler a | SET server_login_retry = '0'", `pool-resume | pooler a | RESUME "app"`, `pool-resume | pooler a | RESUME "b2"`,
+		"pools-resumed | pooler a | SHOW DATABASES", "pool-calm | pooler a | SET server_login_retry = '…'",
+		"pool-hurry | pooler a | SET server_login_retry = '0'", `pool-resume | pooler a | RESUME "app"`, `pool-resume | pooler a | RESUME "b2"`,
+		"pools-resumed | pooler a | SHOW DATABASES", "pool-calm | pooler a | SET server_login_retry = '…'",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

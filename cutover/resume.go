@@ -133,7 +133,7 @@ func (s standing) contradicts(is reality, r *run) string {
 		return ""
 	case s.switched() && sourceOpen:
 		return "the application was led to the target, and the source can be written to: somebody opened it; if clients have written there, that is nowhere else; close it (ALTER DATABASE … SET default_transaction_read_only = on), and compare (pgparity verify)"
-	case s.switched():
+	case s.switched(), s.Over && s.Led == Rollback && r.direction == Rollback:
 		return ""
 	case is.reverse:
 		return fmt.Sprintf("the point of no return was not passed (%s), and the way back is started: the journal is not the one of the last run, or somebody enabled the subscription; disable it on the %s where nothing was written to the %s, and run again", s.last(), r.from.name, r.to.name)
@@ -209,7 +209,7 @@ func (r *run) abort(ctx context.Context) error {
 	r.facts, r.strategy = s.Facts, s.Facts.Strategy
 	if len(r.facts.Saved) == 0 {
 		r.note("nothing was prepared: there is nothing to take back")
-		return nil
+		return errors.Join(r.dropLedger(ctx, r.from), r.dropLedger(ctx, r.to))
 	}
 	if s.exposed() || !is.fromOpen {
 		if err := r.takeBack(ctx, standing{Run: s.Run, State: s.State, Undoing: true, Facts: s.Facts}); err != nil {

@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,13 +21,16 @@ func crashed(t *testing.T, run command, o Options, at string) {
 			panic(errCrash)
 		}
 	}
+	ended := ""
 	defer func() {
 		if p := recover(); p != errCrash {
-			t.Fatalf("it was to crash at %q, and did not: %v", at, p)
+			t.Fatalf("it was to crash at %q, and did not: %v%s", at, p, ended)
 		}
 	}()
 	r, err := run(t.Context(), o)
-	t.Logf("%+v %v", r, err)
+	if ended = fmt.Sprint(err); r != nil {
+		ended = fmt.Sprint(r.Outcome, r.State, r.Reasons)
+	}
 }
 
 var errCrash = errors.New("crash")
@@ -87,11 +91,11 @@ func TestContradictions(t *testing.T) {
 		{name: "the way back was started too early", at: "journal reached VERIFIED",
 			meddle: func(t *testing.T, s *stage, _ string) {
 				slot := s.target.ask(t, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() AND slot_name NOT LIKE '%ahead'")
-				s.source.exec(t, "ALTER SUBSCRIPTION pgparity_reverse SET (slot_name = '"+slot+"')", "ALTER SUBSCRIPTION pgparity_reverse ENABLE")
+				asSuperuser(t, s.source, "ALTER SUBSCRIPTION pgparity_reverse SET (slot_name = '"+slot+"')", "ALTER SUBSCRIPTION pgparity_reverse ENABLE")
 			},
 			says: "the point of no return was not passed (VERIFIED), and the way back is started",
 			mend: func(t *testing.T, s *stage, _ string) {
-				s.source.exec(t, "ALTER SUBSCRIPTION pgparity_reverse DISABLE", "ALTER SUBSCRIPTION pgparity_reverse SET (slot_name = NONE)")
+				asSuperuser(t, s.source, "ALTER SUBSCRIPTION pgparity_reverse DISABLE", "ALTER SUBSCRIPTION pgparity_reverse SET (slot_name = NONE)")
 			}},
 		{name: "the journal is an old copy", at: "journal reached TARGET_OPEN", no: true, meddle: func(t *testing.T, _ *stage, journal string) {
 			text, err := os.ReadFile(journal)

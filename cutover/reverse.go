@@ -413,10 +413,19 @@ func (r *run) dropSlot(ctx context.Context, e *end, slot string) error {
 	return r.sql(ctx, e, "drop-slot", "it would keep the server's log until the disk is full", "SELECT pg_catalog.pg_drop_replication_slot("+postgres.Literal(slot)+")")
 }
 
-// dropReverse removes the way back.
+// dropReverse removes the way back. One that was made, and not written down before
+// its run died, is known by its name.
 func (r *run) dropReverse(ctx context.Context) error {
+	list := r.facts.Reverse
+	if r.direction == Forward && len(list) == 0 {
+		slot, err := r.reverseSlot(ctx)
+		if err != nil {
+			return err
+		}
+		list = []Stream{{Subscription: reverseName, Slot: slot, Own: true}}
+	}
 	var errs []error
-	for _, s := range r.facts.Reverse {
+	for _, s := range list {
 		if !s.Own { // it was there before: it loses its new slot alone
 			errs = append(errs, r.detach(ctx, r.from, s), r.dropSlot(ctx, r.to, s.Slot), r.dropSlot(ctx, r.to, s.ahead()))
 			continue

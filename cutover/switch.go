@@ -152,7 +152,10 @@ func (r *run) attach(ctx context.Context) error {
 	if err := r.samePair(); err != nil {
 		return &OperatorError{err}
 	}
-	return r.lockBoth(ctx, s.Run)
+	if err := r.lockBoth(ctx, s.Run); err != nil {
+		return err
+	}
+	return r.keepShut(ctx)
 }
 
 // follow takes over what the journal says. A run that has not ended is taken up in

@@ -129,6 +129,10 @@ func ResumeSQL(database string) string { return "RESUME " + quote(database) }
 // ReconnectSQL is the command that has an entry's connections replaced.
 func ReconnectSQL(database string) string { return "RECONNECT " + quote(database) }
 
+// LoginRetrySQL is the command that sets how many seconds a PgBouncer lets its
+// clients wait after a login at the server failed, until a RELOAD.
+func LoginRetrySQL(seconds string) string { return "SET server_login_retry = '" + seconds + "'" }
+
 // quote quotes a name, which a console folds to nothing else.
 func quote(database string) string { return `"` + strings.ReplaceAll(database, `"`, `""`) + `"` }
 
@@ -166,6 +170,27 @@ func (c *Console) Reconnect(ctx context.Context, database string) error {
 // could not: see Databases for what became of it.
 func (c *Console) Reload(ctx context.Context) error {
 	_, err := c.exec(ctx, ReloadSQL)
+	return err
+}
+
+// LoginRetry tells how many seconds it lets clients wait after a login at the server
+// failed.
+func (c *Console) LoginRetry(ctx context.Context) (string, error) {
+	rows, err := c.exec(ctx, "SHOW CONFIG")
+	if err != nil {
+		return "", err
+	}
+	for _, r := range rows {
+		if r["key"] == "server_login_retry" {
+			return r["value"], nil
+		}
+	}
+	return "", fmt.Errorf("%s: it has no server_login_retry", c.db.side)
+}
+
+// SetLoginRetry sets that, until a RELOAD.
+func (c *Console) SetLoginRetry(ctx context.Context, seconds string) error {
+	_, err := c.exec(ctx, LoginRetrySQL(seconds))
 	return err
 }
 
@@ -218,6 +243,7 @@ func (c *Console) Databases(ctx context.Context) ([]PooledDatabase, error) {
 type Pool struct {
 	Database, User string
 	Waiting        int // clients that wait for a connection to the server
+	Connected      int // connections to the server, those that log in left out
 	Mode           string
 }
 
@@ -229,8 +255,13 @@ func (c *Console) Pools(ctx context.Context) ([]Pool, error) {
 	}
 	var list []Pool
 	for _, r := range rows {
-		n, _ := strconv.Atoi(r["cl_waiting"])
-		list = append(list, Pool{Database: r["database"], User: r["user"], Waiting: n, Mode: r["pool_mode"]})
+		p := Pool{Database: r["database"], User: r["user"], Mode: r["pool_mode"]}
+		p.Waiting, _ = strconv.Atoi(r["cl_waiting"])
+		for _, column := range []string{"sv_active", "sv_idle", "sv_used", "sv_tested"} {
+			n, _ := strconv.Atoi(r[column])
+			p.Connected += n
+		}
+		list = append(list, p)
 	}
 	return list, nil
 }
