@@ -63,12 +63,13 @@ const clientRole, clientPassword = "cutover_client", "not-so-secret"
 
 var roleOnce sync.Mutex
 
-// makeRole makes a role on a cluster, once.
+// makeRole makes a role on a cluster, once. Its password is kept as md5, since clients
+// that connect all the time would else be busy with scram alone.
 func makeRole(t *testing.T, c *pgcluster.Cluster, name, attributes string) {
 	t.Helper()
 	roleOnce.Lock()
 	defer roleOnce.Unlock()
-	sql := fmt.Sprintf(`DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%s') THEN CREATE ROLE %[1]s LOGIN PASSWORD '%s' %s; END IF; END$$`, name, clientPassword, attributes)
+	sql := fmt.Sprintf(`SET password_encryption = 'md5'; DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%s') THEN CREATE ROLE %[1]s LOGIN PASSWORD '%s' %s; END IF; END$$`, name, clientPassword, attributes)
 	if err := c.Exec(t.Context(), "postgres", sql); err != nil {
 		t.Fatal(err)
 	}

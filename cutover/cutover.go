@@ -263,8 +263,6 @@ type Action struct {
 	Gate   bool     `json:"gate,omitempty"` // nothing is changed: it has to hold
 	TookMS *float64 `json:"took_ms,omitempty"`
 	Error  string   `json:"error,omitempty"`
-
-	secrets []string // parts of what is run that Do has as xxxxx
 }
 
 // Evidence is the full verification that a switch rests on.

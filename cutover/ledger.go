@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/pgparity/pgparity/postgres"
@@ -114,7 +115,7 @@ ON CONFLICT (side) DO UPDATE SET run = excluded.run, direction = excluded.direct
 // copyJournal copies the records so far to an end. What a file of configuration
 // holds stays here: it may be a secret.
 func (r *run) copyJournal(ctx context.Context, e *end) error {
-	var values []string
+	var values, numbers []string
 	for _, rec := range r.journal.records {
 		if rec.Run != r.id {
 			continue
@@ -128,14 +129,18 @@ func (r *run) copyJournal(ctx context.Context, e *end) error {
 		if err != nil {
 			return err
 		}
+		numbers = append(numbers, strconv.Itoa(rec.N))
 		values = append(values, fmt.Sprintf("(%s, %s, %d, %s)", postgres.Literal(rec.Run), postgres.Literal(e.name), rec.N, postgres.Literal(string(b))))
 	}
 	if len(values) == 0 {
 		return nil
 	}
-	// All anew: one that was adopted is numbered differently.
-	return e.control.Exec(ctx, "cutover journal", fmt.Sprintf("DELETE FROM pgparity.cutover_journal WHERE run = %s AND side = %s AND n > 0; INSERT INTO pgparity.cutover_journal (run, side, n, record) VALUES %s",
-		postgres.Literal(r.id), postgres.Literal(e.name), strings.Join(values, ", ")))
+	// One that was adopted is numbered differently. What is there already is not
+	// touched: where a publication of all tables carries it, the other side may not
+	// have it, and the server would count a conflict.
+	return e.control.Exec(ctx, "cutover journal", fmt.Sprintf(`DELETE FROM pgparity.cutover_journal WHERE run = %s AND side = %s AND n > 0 AND n NOT IN (%s);
+INSERT INTO pgparity.cutover_journal AS j (run, side, n, record) VALUES %s ON CONFLICT (run, side, n) DO UPDATE SET record = excluded.record WHERE j.record <> excluded.record`,
+		postgres.Literal(r.id), postgres.Literal(e.name), strings.Join(numbers, ", "), strings.Join(values, ", ")))
 }
 
 // readLedger reads an end's copy of the journal of the run that is active there.

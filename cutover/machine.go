@@ -47,8 +47,8 @@ func machine() []step {
 	return []step{
 		{state: Preflighted, what: "look for what would go wrong", do: (*run).preflight},
 		{state: Prepared, what: "prepare what a window has no time for, and the way back", do: (*run).prepare, undo: (*run).unprepare, probe: (*run).isPrepared},
-		{state: Synced, what: "all is carried, in time, and verified", do: (*run).sync},
-		{state: Armed, what: "ask, look once more, and have all at hand that the window needs", budget: func(b *Budgets) time.Duration { return b.Arm }, do: (*run).arm, undo: (*run).disarm},
+		{state: Synced, what: "all is carried, in time, and verified", do: flushing((*run).sync)},
+		{state: Armed, what: "ask, look once more, and have all at hand that the window needs", budget: func(b *Budgets) time.Duration { return b.Arm }, do: flushing((*run).arm), undo: (*run).disarm},
 		{state: Freezing, what: "keep clients out, and end what they have open", budget: func(b *Budgets) time.Duration { return b.Pause + b.Grace + b.Freeze }, do: (*run).freeze, undo: (*run).thaw, probe: (*run).isClosed},
 		{state: Frozen, what: "prove that nobody writes", budget: func(*Budgets) time.Duration { return 2 * time.Second }, do: (*run).proveFrozen},
 		{state: Drained, what: "wait until all that was written has arrived", budget: func(b *Budgets) time.Duration { return b.Drain }, do: (*run).drain},

@@ -23,7 +23,7 @@ func crashed(t *testing.T, run command, o Options, at string) {
 	}
 	ended := ""
 	defer func() {
-		if p := recover(); p != errCrash {
+		if p, _ := recover().(error); !errors.Is(p, errCrash) {
 			t.Fatalf("it was to crash at %q, and did not: %v%s", at, p, ended)
 		}
 	}()

@@ -98,7 +98,9 @@ func (r *run) reverseSlot(ctx context.Context) (string, error) {
 	return slotName(reverseName + "_" + oid), err
 }
 
-// publishBack publishes on to what the switch's subscriptions have there.
+// publishBack publishes on to what the switch's subscriptions have there. Of our own
+// tables, which a publication of all tables has, the heartbeat alone: each side's
+// rows of the others are its own.
 func (r *run) publishBack(ctx context.Context) error {
 	there, err := text(ctx, r.to.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = $1)`, reverseName)
 	if err != nil || there == "t" {
@@ -111,7 +113,8 @@ func (r *run) publishBack(ctx context.Context) error {
 	roots := false
 	tables, err := rows(ctx, r.to.control, "reverse", `SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind = 'p'
 FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE s.subname = ANY ($1::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) ORDER BY 1`, func(row postgres.Row) string {
+WHERE s.subname = ANY ($1::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+  AND (n.nspname <> 'pgparity' OR c.relname = 'heartbeat') ORDER BY 1`, func(row postgres.Row) string {
 		roots = roots || row.Bool(1)
 		return row.Text(0)
 	}, postgres.TextArray(names))

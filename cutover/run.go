@@ -143,9 +143,9 @@ type EditedFile struct {
 }
 
 // sql runs one statement on an end's control connection.
-func (r *run) sql(ctx context.Context, e *end, id, why, statement string, secrets ...string) error {
-	return r.do(ctx, Action{ID: id, On: e.name, Do: statement, Why: why, secrets: secrets}, func(ctx context.Context) error {
-		return e.control.Exec(ctx, "cutover "+id, statement, secrets...)
+func (r *run) sql(ctx context.Context, e *end, id, why, statement string) error {
+	return r.do(ctx, Action{ID: id, On: e.name, Do: statement, Why: why}, func(ctx context.Context) error {
+		return e.control.Exec(ctx, "cutover "+id, statement)
 	})
 }
 

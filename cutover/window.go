@@ -53,17 +53,19 @@ func beatSQL(side string) string {
 	return fmt.Sprintf(`INSERT INTO pgparity.heartbeat (side, beat) VALUES (%s, 1) ON CONFLICT (side) DO UPDATE SET beat = heartbeat.beat + 1`, postgres.Literal(side))
 }
 
-// push has what was applied confirmed at once, until ctx is over. A subscription
-// commits without waiting for the disk, and tells the other side when it happens to
-// look, 200 ms later: a commit on to that does wait takes the log to the disk, and
-// a row from from wakes the worker.
-func (r *run) push(ctx context.Context) {
+// push has what was applied confirmed at once, until the second context is over. A
+// subscription commits without waiting for the disk, and tells the other side when
+// it happens to look, 200 ms later: a commit on to that does wait takes the log to
+// the disk, and a row from from wakes the worker.
+//
+// A statement that is under way is let to its end: cancelling it takes longer.
+func (r *run) push(ctx, until context.Context) {
 	if r.strategy != Native {
 		return
 	}
 	flush := "UPDATE pgparity.cutover SET run = run WHERE side = " + postgres.Literal(r.to.name)
-	for ctx.Err() == nil {
-		rest(ctx, pushPause)
+	for until.Err() == nil {
+		rest(until, pushPause)
 		// What fails here fails what is waited for.
 		_ = r.to.control.Exec(ctx, "cutover push", flush)
 		_ = r.from.control.Exec(ctx, "cutover push", beatSQL(r.from.name))
@@ -71,6 +73,30 @@ func (r *run) push(ctx context.Context) {
 }
 
 const pushPause = 5 * time.Millisecond
+
+// flushing is a step in which marks are waited for while the application may write
+// little: an idle server keeps what no commit has flushed (a page that was tidied up)
+// from its disk for up to 15 s, and nothing is sent that is not there. So something
+// is committed each second.
+func flushing(do func(*run, context.Context) error) func(*run, context.Context) error {
+	return func(r *run, ctx context.Context) error {
+		if r.strategy != Native || r.exec.dry() {
+			return do(r, ctx)
+		}
+		until, stop := context.WithCancel(ctx)
+		var ended sync.WaitGroup
+		ended.Go(func() {
+			for rest(until, flushPause); until.Err() == nil; rest(until, flushPause) {
+				_ = r.from.control.Exec(ctx, "cutover flush", "UPDATE pgparity.cutover SET run = run WHERE side = "+postgres.Literal(r.from.name))
+			}
+		})
+		defer ended.Wait()
+		defer stop()
+		return do(r, ctx)
+	}
+}
+
+const flushPause = time.Second
 
 // drainTo takes the mark, and waits until it has arrived.
 func (r *run) drainTo(ctx context.Context) error {
@@ -94,7 +120,7 @@ func (r *run) drainTo(ctx context.Context) error {
 			}
 			pushing, stop := context.WithCancel(ctx)
 			var pushed sync.WaitGroup
-			pushed.Go(func() { r.push(pushing) })
+			pushed.Go(func() { r.push(ctx, pushing) })
 			err := r.fence.Wait(ctx, *mark)
 			stop()
 			pushed.Wait()

@@ -76,8 +76,8 @@ func (s *Session) copyRows(ctx context.Context, from *DB, p Copying) (int64, err
 	_ = pipe.Close()
 	out := <-read
 	switch {
-	case err != nil && out.err != nil && !errors.Is(out.err, errUnwanted):
-		return 0, out.err
+	case err != nil && out.err != nil && !errors.Is(out.err, errUnwanted) && (ctx.Err() != nil || !errors.Is(out.err, context.Canceled)):
+		return 0, out.err // it came first: what was stopped here is no reason
 	case err != nil:
 		return 0, s.copyError(err)
 	case out.err != nil:

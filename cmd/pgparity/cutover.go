@@ -91,37 +91,51 @@ func cutoverActions() []cutoverAction {
 			long: `plan prints what run would do, in order: the exact statements and calls, the time
 that each step is expected to take, its budget, and how it is undone. Nothing is
 changed. --output markdown is the runbook for a change request.`,
-			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) { return cutover.Plan(ctx, o) }},
+			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) {
+				return cutover.Plan(ctx, o)
+			}},
 		{use: "run", short: "Switch, or go on with a switch that was interrupted", confirms: true,
 			long: `run switches. It looks first at what the journal and the databases say of an
 earlier run: one that was interrupted in its window is undone and begins anew, one
 behind the point of no return goes on.`,
-			run:   func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) { return cutover.Run(ctx, o) },
+			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) {
+				return cutover.Run(ctx, o)
+			},
 			flags: func(cmd *cobra.Command, f *cutoverFlags) { confirm(cmd, f); keep(cmd, f) }},
 		{use: "status", short: "Say how far a switch has come, and what to do next",
 			long: `status reads the journal and both databases, and changes nothing. It may be asked
 while a run is at work.`,
-			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) { return cutover.Status(ctx, o) }},
+			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) {
+				return cutover.Status(ctx, o)
+			}},
 		{use: "abort", short: "Undo whatever a run before the point of no return has done",
 			long: `abort lets the application write to the source again, where it is kept from that,
 and removes what was prepared: the way back, its slot, the heartbeat.`,
-			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) { return cutover.Abort(ctx, o) }, flags: keep},
+			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) {
+				return cutover.Abort(ctx, o)
+			}, flags: keep},
 		{use: "rollback", short: "Lead the application back to the source, with all that was written since", confirms: true,
 			long: `rollback is the same machine, mirrored: it closes the target, drains the way back,
 proves both sides equal, and opens the source. Afterwards all is as before the
 switch, and run can switch again.`,
-			run:   func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) { return cutover.RollBack(ctx, o) },
+			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) {
+				return cutover.RollBack(ctx, o)
+			},
 			flags: func(cmd *cobra.Command, f *cutoverFlags) { confirm(cmd, f); keep(cmd, f) }},
 		{use: "finalize", short: "Verify the way back, and remove it: there is no rollback any more", confirms: true,
 			long: `finalize compares the source, which is still closed, with the target, and then
 removes the way back and everything else that the switch has left. The source
 stays closed.`,
-			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) { return cutover.Finalize(ctx, o) }, flags: confirm},
+			run: func(ctx context.Context, o cutover.Options, _ *cutoverFlags) (*cutover.Result, error) {
+				return cutover.Finalize(ctx, o)
+			}, flags: confirm},
 		{use: "rehearse", short: "Take every step that the application does not notice, and undo it", confirms: true,
 			long: `rehearse prepares, verifies and measures as run does, and removes it again. With
 --window it goes into the window up to the point of no return as well: the
 application cannot write for as long as it would in earnest.`,
-			run: func(ctx context.Context, o cutover.Options, f *cutoverFlags) (*cutover.Result, error) { return cutover.Rehearse(ctx, o, f.window) },
+			run: func(ctx context.Context, o cutover.Options, f *cutoverFlags) (*cutover.Result, error) {
+				return cutover.Rehearse(ctx, o, f.window)
+			},
 			flags: func(cmd *cobra.Command, f *cutoverFlags) {
 				confirm(cmd, f)
 				keep(cmd, f)
