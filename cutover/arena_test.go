@@ -115,7 +115,6 @@ func newArenaOn(t *testing.T, source, target *pgcluster.Cluster) *arena {
 		makeRole(t, c, clientRole, "")
 	}
 	a := &arena{world: newWorldOn(t, source, target, `CREATE TABLE tokens (id bigint PRIMARY KEY, at timestamptz DEFAULT clock_timestamp());
-CREATE TABLE tries (side int, id bigint, PRIMARY KEY (side, id));
 CREATE TABLE stock (id serial PRIMARY KEY, n int);
 GRANT ALL ON ALL TABLES IN SCHEMA public TO `+clientRole)}
 	a.source.exec(t, `INSERT INTO stock (n) SELECT i FROM generate_series(1, 200) i`)
@@ -235,7 +234,7 @@ func (a *arena) tryOnce(ctx context.Context, url string) error {
 		return err
 	}
 	defer conn.Close(context.Background())
-	_, err = conn.Exec(ctx, "BEGIN; INSERT INTO tries VALUES (0, 0); ROLLBACK", pgx.QueryExecModeSimpleProtocol)
+	_, err = conn.Exec(ctx, "BEGIN; INSERT INTO tokens (id) VALUES (0); ROLLBACK", pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 

@@ -69,10 +69,7 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 	}
 	// What is changed from here on can be taken back without the journal too.
-	err := r.do(ctx, Action{ID: "journal-copy", On: r.to.name, Do: "INSERT INTO pgparity.cutover_journal …", Why: "it says how the databases were, where the journal is lost"}, func(ctx context.Context) error {
-		return r.copyJournal(ctx, r.to)
-	})
-	if err != nil {
+	if err := r.foretell(ctx); err != nil {
 		return err
 	}
 	if r.direction == Forward {
@@ -86,6 +83,17 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// foretell writes down, here and on to, what is to be made: who takes it back knows
+// of it wherever this process dies.
+func (r *run) foretell(ctx context.Context) error {
+	if err := r.write(Begins, Prepared, ""); err != nil {
+		return err
+	}
+	return r.do(ctx, Action{ID: "journal-copy", On: r.to.name, Do: "INSERT INTO pgparity.cutover_journal …", Why: "it says how the databases were, and what was made, where the journal is lost"}, func(ctx context.Context) error {
+		return r.copyJournal(ctx, r.to)
+	})
 }
 
 // prepareProbe makes what the downtime probe writes to, on both ends.
@@ -110,19 +118,20 @@ WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname
 ORDER BY 1, 2`
 )
 
-// save remembers how both databases are, before anything is changed. What an
-// earlier run has saved and not given back holds.
+// save remembers how both databases are, before anything is changed. One that is
+// switched from, and open, is as its owner wants it. Else what an earlier run has
+// saved, and not given back, holds.
 func (r *run) save(ctx context.Context) error {
 	if r.facts.Saved == nil {
 		r.facts.Saved = map[string]SavedDatabase{}
 	}
 	for _, e := range []*end{r.from, r.to} {
-		if _, done := r.facts.Saved[e.name]; done {
-			continue
-		}
 		s, err := readSettings(ctx, e)
 		if err != nil {
 			return err
+		}
+		if _, done := r.facts.Saved[e.name]; done && (e == r.to || !s.open()) {
+			continue
 		}
 		r.facts.Saved[e.name] = s
 	}
@@ -148,6 +157,9 @@ func readSettings(ctx context.Context, e *end) (s SavedDatabase, err error) {
 	})
 	return s, err
 }
+
+// open tells whether clients can write there.
+func (s SavedDatabase) open() bool { return s.ReadOnly == nil || !isOn(*s.ReadOnly) }
 
 // isOn reads a boolean setting as the server would.
 func isOn(value string) bool {
@@ -178,7 +190,7 @@ func (role Role) openSQL(database string) string {
 // before it is their turn. Replication writes all the same: it asks nobody.
 func (r *run) closeTo(ctx context.Context) error {
 	s, err := readSettings(ctx, r.to)
-	if err != nil || s.ReadOnly != nil && isOn(*s.ReadOnly) {
+	if err != nil || !s.open() {
 		return err
 	}
 	return r.sql(ctx, r.to, "target-read-only", "no client writes there before its turn", "ALTER DATABASE "+r.to.database+" SET default_transaction_read_only = on")
@@ -203,12 +215,18 @@ WHERE s.subname = $1 AND r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat'
 		}
 		if published != "t" {
 			r.facts.Heartbeat = s.Publications[0]
+			if err := r.foretell(ctx); err != nil {
+				return err
+			}
 			if err := r.sql(ctx, r.from, "heartbeat-publish", "a row of ours travels with the application's", "ALTER PUBLICATION "+postgres.Ident(s.Publications[0])+" ADD TABLE pgparity.heartbeat"); err != nil {
 				return err
 			}
 		}
 		// What an earlier run left there would meet its own copy.
 		if err := r.sql(ctx, r.to, "heartbeat-empty", "its copy begins anew", "DELETE FROM pgparity.heartbeat"); err != nil {
+			return err
+		}
+		if err := r.grantCopy(ctx, s); err != nil {
 			return err
 		}
 		if err := r.sql(ctx, r.to, "heartbeat-subscribe", "", "ALTER SUBSCRIPTION "+postgres.Ident(s.Subscription)+" REFRESH PUBLICATION"); err != nil {
@@ -222,6 +240,17 @@ WHERE s.subname = $1 AND r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat'
 		left, err := text(ctx, r.to.control, "heartbeat", ready)
 		return left == "0", left + " tables of subscription " + s.Subscription + " are not copied yet", err
 	})
+}
+
+// grantCopy lets the role that replicates read our tables: the heartbeat is copied
+// as it, and it may have been granted the application's tables alone.
+func (r *run) grantCopy(ctx context.Context, s Stream) error {
+	role, err := text(ctx, r.from.control, "heartbeat", `SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_replication_slots s JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+WHERE s.slot_name = $1 AND NOT r.rolsuper AND NOT (pg_catalog.has_schema_privilege(r.oid, 'pgparity', 'USAGE') AND pg_catalog.has_table_privilege(r.oid, 'pgparity.heartbeat', 'SELECT'))`, s.Slot)
+	if err != nil || role == "" {
+		return err
+	}
+	return r.sql(ctx, r.from, "heartbeat-grant", "its copy is read as the role that replicates", "GRANT USAGE ON SCHEMA pgparity TO "+role+"; GRANT SELECT ON ALL TABLES IN SCHEMA pgparity TO "+role)
 }
 
 // unprepare removes what prepare made. It is done by who gives a switch up for
@@ -282,7 +311,7 @@ func (r *run) restore(ctx context.Context, e *end) error {
 		return err
 	}
 	if now.Limit != saved.Limit {
-		if err := r.sql(ctx, e, "limit-as-it-was", "as it was before", fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", e.database, saved.Limit)); err != nil {
+		if err := r.sql(ctx, e, "limit-as-it-was", "as it was before", limitTo(e.database, saved.Limit)); err != nil {
 			return err
 		}
 	}
@@ -402,7 +431,7 @@ func (r *run) arm(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
-	for _, part := range []func(context.Context) error{r.locked, r.warm, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.catchUp, r.prepareGate,
+	for _, part := range []func(context.Context) error{r.locked, r.stillVerified, r.sameTables, r.warm, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.catchUp, r.prepareGate,
 		r.advanceReverse, r.arrives, r.fingerprint, r.rememberHealth, r.startDowntime, r.writeThaw, r.startGuard} {
 		if err := part(ctx); err != nil {
 			return err
@@ -452,8 +481,8 @@ func (r *run) thawFile() string {
 // writeThaw writes down, here and on the side that is switched to, the statements that open the
 // source again: for whoever is left when this host is not.
 func (r *run) writeThaw(ctx context.Context) error {
-	database, roles := r.thawSQL()
-	statements := slices.Concat(database, roles)
+	settings, roles, letIn := r.thawSQL()
+	statements := slices.Concat(settings, roles, letIn)
 	script := fmt.Sprintf("-- Opens %s again, which run %s of pgparity cutover has closed. In another database of\n-- that server (%s), as its owner or a superuser. Not after the point of no return.\n%s;\n", r.from.name, r.id, r.o.maintenance(), strings.Join(statements, ";\n"))
 	err := r.do(ctx, Action{ID: "unfreeze-file", On: "here", Do: "write " + r.thawFile(), Why: "for whoever finds the source closed"}, func(context.Context) error {
 		return os.WriteFile(r.thawFile(), []byte(script), 0o600)

@@ -43,6 +43,7 @@ type script struct {
 	Source, Target, Journal string
 	Command                 string // run, rollback
 	Guard                   bool
+	Preflight               bool // else it is left out: it takes longer than all the rest
 	Budgets                 Budgets
 	// At is the point at which it does something to itself, "" for none: a
 	// name and how often it was passed before, as in before lock#1.
@@ -56,12 +57,16 @@ type script struct {
 
 // options are those of a switch as the tests make it.
 func (s script) options() Options {
-	return Options{
+	o := Options{
 		Pair: "test", Source: s.Source, Target: s.Target, Journal: s.Journal,
 		Verify:    checker.Options{Checks: []string{"sequences", "counts", "last", "ranges"}, Last: 1000, Settle: 10 * time.Second, Budget: 2 * time.Second, MaxDiffs: 100},
 		Preflight: preflight.Options{Margin: 1000, LongTransaction: 5 * time.Second, Budget: 2 * time.Second},
 		MaxAge:    time.Hour, Budgets: s.Budgets, Attempts: 1, TerminateStragglers: true,
 	}
+	if !s.Preflight {
+		o.drop = map[string]bool{"preflight": true}
+	}
+	return o
 }
 
 // playRun is a switch. It says on its output when it is about to do to itself what

@@ -157,9 +157,7 @@ func (r *run) letIn(ctx context.Context, e *end, need int, full error, open func
 	if !known || len(counts) == 0 || counts[0][0] < 0 || counts[0][0] == saved.Limit {
 		return full
 	}
-	limit := func(n int) string {
-		return fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", postgres.Ident(name), n)
-	}
+	limit := func(n int) string { return limitTo(postgres.Ident(name), n) }
 	on := e.name + ", database " + r.o.maintenance()
 	raise := "ALTER DATABASE " + postgres.Ident(name) + " SET default_transaction_read_only = on;\n" + limit(counts[0][1]+need)
 	return r.do(ctx, Action{ID: "let-in", On: on, Do: raise + ";\n" + limit(counts[0][0]), Why: "an owner that is no superuser is kept out too"}, func(ctx context.Context) (err error) {

@@ -3,7 +3,6 @@ package cutover
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -43,10 +42,9 @@ func stageOn(t *testing.T, a *arena) *stage {
 
 // options are those of a switch over the wires, with little patience.
 func (s *stage) options(t *testing.T) Options {
-	o := script{Source: s.wires[0].url(s.source.url), Target: s.wires[1].url(s.target.url), Journal: filepath.Join(t.TempDir(), "j"),
-		Budgets: Budgets{Window: 5 * time.Second, Grace: 300 * time.Millisecond, Freeze: 2 * time.Second, Drain: time.Second, Open: 6 * time.Second}}.options()
+	o := script{Source: s.wires[0].url(s.source.url), Target: s.wires[1].url(s.target.url), Journal: journalFile(t),
+		Budgets: Budgets{Window: 5 * time.Second, Grace: 300 * time.Millisecond, Freeze: 2 * time.Second, Drain: time.Second, Open: 2500 * time.Millisecond}}.options()
 	o.Reverse.Connection = s.target.url
-	o.drop = map[string]bool{"preflight": true} // which is tested elsewhere
 	return o
 }
 
@@ -132,7 +130,7 @@ var beforeNoReturn = []fault{
 	}, says: "FROZEN"},
 	{name: "source silent", at: "before frozen-writers", do: func(_ *testing.T, s *stage) {
 		s.wires[0].stall()
-		s.mendIn(s.wires[0], 4*time.Second)
+		s.mendIn(s.wires[0], 2500*time.Millisecond)
 	}, says: "FROZEN did not end within its budget"},
 	{name: "a transaction that does not end", at: "before freeze-limit", set: func(o *Options) { o.TerminateStragglers = false }, do: func(t *testing.T, s *stage) {
 		conn := connect(t, s.client[0])
@@ -164,7 +162,7 @@ var beforeNoReturn = []fault{
 		}
 		asSuperuser(t, s.source, "INSERT INTO stock (n) VALUES (-2)")
 		s.later.Go(func() { // for as long as the window lasts: what was prepared is removed later
-			rest(context.Background(), 2*time.Second)
+			rest(context.Background(), 1500*time.Millisecond)
 			_ = conn.Close(context.Background())
 		})
 	}, says: "DRAINED did not end within its budget of 1s"},
@@ -329,7 +327,7 @@ func TestCrashes(t *testing.T) {
 	slow(t)
 	t.Parallel()
 	start := func(major int) *pgcluster.Cluster {
-		c, err := pgcluster.Start(t.Context(), pgcluster.Options{Major: major, InMemory: true})
+		c, err := pgcluster.Start(t.Context(), pgcluster.Options{Major: major, InMemory: true, Settings: roomy})
 		if err != nil {
 			t.Skipf("skipped: %v", err)
 		}

@@ -122,11 +122,11 @@ func (r *run) freeze(ctx context.Context) error {
 	if err := r.pausePoolers(pause); err != nil {
 		return err
 	}
-	limit, err := r.closedLimit(ctx)
+	limit, err := r.closedLimit(ctx, application(r.id))
 	if err != nil {
 		return err
 	}
-	if err := r.sql(ctx, r.from, "freeze-limit", "nobody connects any more", fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", r.from.database, limit)); err != nil {
+	if err := r.sql(ctx, r.from, "freeze-limit", "nobody connects any more", limitTo(r.from.database, limit)); err != nil {
 		return err
 	}
 	if err := r.sql(ctx, r.from, "freeze-read-only", "who does (a superuser) cannot write by accident", "ALTER DATABASE "+r.from.database+" SET default_transaction_read_only = on"); err != nil {
@@ -140,18 +140,33 @@ func (r *run) freeze(ctx context.Context) error {
 
 // closedLimit is the connection limit of a closed database. Up to 12 a limit
 // counts walsenders of roles that are no superusers as well, and keeps one from
-// reconnecting: those have to fit in, beside our own connections, which count too.
-func (r *run) closedLimit(ctx context.Context) (int, error) {
+// reconnecting: those have to fit in, beside our own connections, which count too
+// for as long as they last.
+func (r *run) closedLimit(ctx context.Context, ours string) (int, error) {
 	if r.from.db.Server().Major() > 12 {
 		return 0, nil
 	}
 	counts, err := rows(ctx, r.from.control, "limit", `SELECT count(*) FILTER (WHERE a.backend_type = 'walsender' AND NOT r.rolsuper), count(*) FILTER (WHERE a.backend_type = 'walsender' OR a.application_name = $1)
 FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid WHERE a.datname = pg_catalog.current_database()`,
-		func(row postgres.Row) [2]int { return [2]int{int(row.Int(0)), int(row.Int(1))} }, application(r.id))
+		func(row postgres.Row) [2]int { return [2]int{int(row.Int(0)), int(row.Int(1))} }, ours)
 	if err != nil || counts[0][0] == 0 {
 		return 0, err
 	}
 	return counts[0][1], nil
+}
+
+// leaveClosed has the closed database take no more than those walsenders that stay:
+// what the limit had room for beside them is gone, or goes with this process.
+func (r *run) leaveClosed(ctx context.Context) error {
+	now, err := readSettings(ctx, r.from)
+	if err != nil || now.Limit <= 0 || now.open() {
+		return err
+	}
+	limit, err := r.closedLimit(ctx, "")
+	if err != nil || limit >= now.Limit {
+		return err
+	}
+	return r.sql(ctx, r.from, "leave-closed", "the room that the limit had for the replication is not a client's", limitTo(r.from.database, limit))
 }
 
 // closeRoles sets read only what has a setting of its own that would override the
@@ -220,13 +235,7 @@ func (r *run) proveFrozen(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
-	if err := r.proveNoWriters(ctx); err != nil {
-		return err
-	}
-	if err := r.proveClosed(ctx); err != nil {
-		return err
-	}
-	return r.sameDefinitions(ctx)
+	return r.together(ctx, r.proveNoWriters, r.proveClosed, r.sameDefinitions)
 }
 
 // proveNoWriters proves that nobody has a session or a transaction by which from

@@ -44,8 +44,9 @@ type Guard interface {
 
 // probes are a test's ways in.
 type probes struct {
-	drop  map[string]bool // actions that are left out, by id
-	point func(id string) // called before and after each action
+	drop     map[string]bool // actions that are left out, by id
+	dropStep map[State]bool  // steps of which nothing is done
+	point    func(id string) // called before and after each action
 }
 
 // guardReady is what a guard says on its output once it waits.
@@ -242,9 +243,6 @@ func (r *run) rescue(ctx context.Context, s standing, log func(string, ...any)) 
 		r.begun = PNR
 	}
 	r.from.database = postgres.Ident(s.Facts.database(r.from.name))
-	if err := r.endDead(ctx, r.from); err != nil {
-		log("%v", err)
-	}
 	if err := r.thaw(ctx); err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
@@ -282,12 +280,8 @@ func (r *run) takeRestBack(ctx context.Context) (err error) {
 // endDead ends what a dead run has left on a server: a statement of its may be
 // under way there still.
 func (r *run) endDead(ctx context.Context, e *end) error {
-	c := e.maintenance
-	if c == nil {
-		c = e.control
-	}
 	return poll(ctx, func(ctx context.Context) (bool, string, error) {
-		left, err := rows(ctx, c, "dead", `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1`, func(row postgres.Row) bool { return row.Bool(0) }, application(r.id))
+		left, err := rows(ctx, e.control, "dead", `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1`, func(row postgres.Row) bool { return row.Bool(0) }, application(r.id))
 		return len(left) == 0, fmt.Sprintf("%s: %d sessions of the dead run do not end", e.name, len(left)), err
 	})
 }

@@ -54,6 +54,24 @@ type Effect struct {
 	Error  string  `json:"error,omitempty"`
 }
 
+// hangsOn tells whether something else would be done were the record lost with the
+// machine. Between the beginning of FREEZING and that of REVERSE_READY it would not:
+// all of it is taken back by opening the side that was closed, and a disk that is
+// asked ten times is slow. Nor when TARGET_OPEN is begun or reached: it is taken
+// once more.
+func (rec Record) hangsOn() bool {
+	if rec.Kind != Begins && rec.Kind != Reached {
+		return true
+	}
+	switch rec.State {
+	case Frozen, Drained, Sequenced, Verified, TargetOpen:
+		return false
+	case Freezing:
+		return rec.Kind == Begins
+	}
+	return true
+}
+
 func effects(actions []Action) []Effect {
 	var list []Effect
 	for _, a := range actions {
@@ -68,8 +86,9 @@ func effects(actions []Action) []Effect {
 }
 
 // journal is a file of records, one JSON line each, that whoever has it open
-// holds a lock on, and with that the right to act. A record is on the disk when
-// append returns. It is readable by its owner alone.
+// holds a lock on, and with that the right to act. A record outlives this process
+// when append returns; one on which something hangs (hangsOn) is on the disk then,
+// and with it all before. It is readable by its owner alone.
 type journal struct {
 	path    string
 	file    *os.File
@@ -167,8 +186,9 @@ func (j *journal) foreign() error {
 	return fmt.Errorf("line %d is no record of a cutover: the file was changed, or is another one; give the right one, or none (the databases then say how far the switch has come)", len(j.records)+1)
 }
 
-// append writes a record, and returns when it is on the disk. What is not has not
-// happened: it is cut off again, also for the sake of the record that follows.
+// append writes a record, and returns when it is on the disk, where something hangs
+// on it. What could not be written has not happened: it is cut off again, also for
+// the sake of the record that follows.
 func (j *journal) append(rec Record) error {
 	rec.N, rec.At = len(j.records)+1, time.Now().UTC()
 	line, err := json.Marshal(rec)
@@ -177,7 +197,7 @@ func (j *journal) append(rec Record) error {
 	}
 	line = append(line, '\n')
 	_, err = j.file.Write(line)
-	if err == nil {
+	if err == nil && rec.hangsOn() {
 		err = j.file.Sync()
 	}
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +32,9 @@ func points(t *testing.T) (names []string, took map[string]time.Duration) {
 	a := newArena(t)
 	a.begin(t)
 	took = map[string]time.Duration{}
-	o := a.script(filepath.Join(t.TempDir(), "j")).options()
+	s := a.script(journalFile(t))
+	s.Preflight = everything()
+	o := s.options()
 	o.StartGuard = guarded
 	named, last := naming(), time.Now()
 	o.point = func(id string) {
@@ -61,7 +62,6 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	random := draw(t)
 	names, took := points(t)
-	all := os.Getenv("CUTOVER_KILL") == "all"
 	var kills []kill
 	var others []kill
 	for _, name := range names {
@@ -77,8 +77,8 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	if !all {
-		others = others[:min(8, len(others))]
+	if !everything() {
+		others = others[:min(4, len(others))]
 	}
 	kills = append(kills, others...)
 	t.Logf("%d points, %d kills", len(names), len(kills))
@@ -107,6 +107,9 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// everything tells whether all cases are to be tried, which takes half an hour.
+func everything() bool { return os.Getenv("CUTOVER_KILL") == "all" }
+
 // atOnce is how many switches are killed at the same time.
 const atOnce = 4
 
@@ -119,7 +122,8 @@ const guardBudget = 5 * time.Second
 func killed(t *testing.T, k kill) (guard time.Duration) {
 	a := newArena(t)
 	a.begin(t)
-	s := a.script(filepath.Join(t.TempDir(), "j"))
+	s := a.script(journalFile(t))
+	s.Preflight = everything()
 	s.At, s.What, s.After = k.at, "kill", k.after
 	c := play(t, s)
 	<-c.ended

@@ -95,7 +95,10 @@ func (r *run) take(ctx context.Context, s step) error {
 		}
 	}
 	began := time.Now()
-	err := s.do(r, bounded)
+	var err error
+	if !r.o.dropStep[s.state] {
+		err = s.do(r, bounded)
+	}
 	if err != nil && bounded.Err() != nil {
 		if why := context.Cause(bounded); !errors.Is(err, why) {
 			err = fmt.Errorf("%w: %w", why, err)

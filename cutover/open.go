@@ -2,6 +2,7 @@ package cutover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,9 +28,11 @@ func (r *run) openTo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.startReverse(ctx); err != nil {
-		return err
-	}
+	return r.together(ctx, r.startReverse, r.admit)
+}
+
+// admit opens to, and sees that it is.
+func (r *run) admit(ctx context.Context) error {
 	statements, err := r.openSQL(ctx, r.to)
 	if err != nil {
 		return err
@@ -52,14 +55,12 @@ func (r *run) openTo(ctx context.Context) error {
 // its settings.
 func (r *run) accepts(ctx context.Context, e *end) (bool, error) {
 	now, err := readSettings(ctx, e)
-	if err != nil {
-		return false, err
-	}
-	return now.ReadOnly == nil || !isOn(*now.ReadOnly), nil
+	return err == nil && now.open(), err
 }
 
 // openSQL are the statements that open a database: as it was before it was closed,
-// but that it can be written to.
+// but that it can be written to. Clients are let in last: a session keeps the
+// settings that it began with.
 func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 	now, err := readSettings(ctx, e)
 	if err != nil {
@@ -72,9 +73,6 @@ func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 	if saved.ReadOnly != nil && isOn(*saved.ReadOnly) {
 		saved.ReadOnly = nil
 	}
-	if now.Limit != saved.Limit {
-		list = append(list, fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", e.database, saved.Limit))
-	}
 	if !equal(now.ReadOnly, saved.ReadOnly) || r.exec.dry() {
 		list = append(list, readOnlySQL(e.database, saved.ReadOnly))
 	}
@@ -84,21 +82,33 @@ func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 			list = append(list, role.openSQL(e.database))
 		}
 	}
+	if now.Limit != saved.Limit {
+		list = append(list, limitTo(e.database, saved.Limit))
+	}
 	return list, nil
 }
+
+const oldSessionsSQL = `SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend'
+  AND a.application_name <> $1 AND a.backend_start < pg_catalog.clock_timestamp() - $2::pg_catalog.interval`
 
 // endOldSessions ends sessions that were connected to to while it was closed:
 // they would stay read only for as long as they last.
 func (r *run) endOldSessions(ctx context.Context) error {
 	began := time.Now()
 	return r.await(ctx, Action{ID: "end-old-sessions", On: r.to.name, Do: `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND …`, Why: "sessions of before stay read only for as long as they last"}, func(ctx context.Context) (bool, string, error) {
-		list, err := rows(ctx, r.to.control, "sessions", `SELECT a.pid, pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
-WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.application_name <> $1 AND a.backend_start < pg_catalog.clock_timestamp() - $2::pg_catalog.interval`,
-			func(row postgres.Row) string { return row.Text(0) }, application(r.id), fmt.Sprintf("%d ms", time.Since(began).Milliseconds()))
-		if postgres.Denied(err) {
-			r.note("%s: a superuser's session was there before it was opened, and may not be ended by this role: it stays read only", r.to.name)
-			return true, "", nil
+		list, err := rows(ctx, r.to.control, "sessions", oldSessionsSQL, func(row postgres.Row) string { return row.Text(0) }, application(r.id), fmt.Sprintf("%d ms", time.Since(began).Milliseconds()))
+		if err != nil {
+			return false, "", err
 		}
+		list = slices.DeleteFunc(list, func(pid string) bool {
+			_, one := text(ctx, r.to.control, "sessions", "SELECT pg_catalog.pg_terminate_backend($1)", pid)
+			if postgres.Denied(one) {
+				r.note("%s: a superuser's session was there before it was opened, and may not be ended by this role: it stays read only", r.to.name)
+				return true
+			}
+			err = errors.Join(err, one)
+			return false
+		})
 		return len(list) == 0, "backends " + strings.Join(list, ", ") + " do not end", err
 	})
 }
@@ -155,6 +165,9 @@ func (r *run) goLive(ctx context.Context) error {
 		if err := r.dropSlot(ctx, r.to, s.ahead()); err != nil {
 			return err
 		}
+	}
+	if err := r.leaveClosed(ctx); err != nil {
+		return err
 	}
 	return r.callHooks(ctx, OnLive)
 }

@@ -299,7 +299,8 @@ func (r *run) cleanUp(ctx context.Context) error {
 		if err := r.dropSubscription(ctx, r.to, s); err != nil {
 			return err
 		}
-		if err := r.dropSlot(ctx, r.from, s.Slot); err != nil {
+		// A rollback that was given up may have left both, where they were to be kept.
+		if err := errors.Join(r.dropSlot(ctx, r.from, s.Slot), r.dropSlot(ctx, r.from, s.ahead())); err != nil {
 			return err
 		}
 	}

@@ -45,24 +45,42 @@ func (r *run) findStreams(ctx context.Context) error {
 
 // prepareReverse makes what the way back needs.
 func (r *run) prepareReverse(ctx context.Context) error {
-	if r.strategy != Native || r.o.Reverse.Off {
+	switch {
+	case r.strategy != Native:
 		return nil
-	}
-	if r.direction == Rollback { // the way back is the one that was there before
+	case r.direction == Rollback: // the way back is the one that was there before
 		return r.prepareOldWay(ctx)
+	case r.o.Reverse.Off: // an earlier run may have made one
+		return r.dropReverse(ctx)
 	}
 	slot, err := r.reverseSlot(ctx)
 	if err != nil {
 		return err
 	}
 	r.facts.Reverse = []Stream{{Subscription: reverseName, Slot: slot, Publications: []string{reverseName}, Own: true}}
-	if err := r.publishBack(ctx); err != nil {
+	for _, part := range []func(context.Context) error{r.dropOldReverse, r.publishBack, r.makeSlots, r.subscribeBack} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropOldReverse removes what an earlier run left of the way back, but for its
+// slot: it may be of other tables, and lead elsewhere.
+func (r *run) dropOldReverse(ctx context.Context) error {
+	own := r.facts.Reverse[0]
+	now, err := readStream(ctx, r.from, own.Subscription)
+	if err != nil {
 		return err
 	}
-	if err := r.makeSlots(ctx); err != nil {
+	if now.enabled {
+		return errContradiction{fmt.Sprintf("subscription %s on the %s is enabled, and no run has started it: find out who did; DROP SUBSCRIPTION it where nothing needs it, and run again", own.Subscription, r.from.name)}
+	}
+	if err := r.dropSubscription(ctx, r.from, own); err != nil {
 		return err
 	}
-	return r.subscribeBack(ctx)
+	return r.dropPublication(ctx, r.to)
 }
 
 // prepareOldWay gives the subscriptions that carried the switch new slots: what
@@ -75,6 +93,9 @@ func (r *run) prepareOldWay(ctx context.Context) error {
 			return err
 		}
 		r.facts.Reverse[i].Slot = slotName(s.Subscription + "_" + r.id)
+	}
+	if err := r.foretell(ctx); err != nil { // their names are known from nowhere else
+		return err
 	}
 	return r.makeSlots(ctx)
 }
@@ -102,22 +123,7 @@ func (r *run) reverseSlot(ctx context.Context) (string, error) {
 // tables, which a publication of all tables has, the heartbeat alone: each side's
 // rows of the others are its own.
 func (r *run) publishBack(ctx context.Context) error {
-	there, err := text(ctx, r.to.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = $1)`, reverseName)
-	if err != nil || there == "t" {
-		return err
-	}
-	names := make([]string, len(r.facts.Streams))
-	for i, s := range r.facts.Streams {
-		names[i] = s.Subscription
-	}
-	roots := false
-	tables, err := rows(ctx, r.to.control, "reverse", `SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind = 'p'
-FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE s.subname = ANY ($1::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-  AND (n.nspname <> 'pgparity' OR c.relname = 'heartbeat') ORDER BY 1`, func(row postgres.Row) string {
-		roots = roots || row.Bool(1)
-		return row.Text(0)
-	}, postgres.TextArray(names))
+	tables, roots, err := r.carriedThere(ctx)
 	if err != nil {
 		return err
 	}
@@ -139,6 +145,23 @@ WHERE s.subname = ANY ($1::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM p
 		options = " WITH (" + strings.Join(with, ", ") + ")"
 	}
 	return r.sql(ctx, r.to, "reverse-publish", "what is written there later travels back", "CREATE PUBLICATION "+reverseName+" FOR TABLE "+strings.Join(tables, ", ")+options)
+}
+
+// carriedThere are the tables of to that the switch's subscriptions write to, quoted;
+// roots tells that one is the root of partitions.
+func (r *run) carriedThere(ctx context.Context) (tables []string, roots bool, err error) {
+	names := make([]string, len(r.facts.Streams))
+	for i, s := range r.facts.Streams {
+		names[i] = s.Subscription
+	}
+	tables, err = rows(ctx, r.to.control, "reverse", `SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind = 'p'
+FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE s.subname = ANY ($1::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+  AND (n.nspname <> 'pgparity' OR c.relname = 'heartbeat') ORDER BY 1`, func(row postgres.Row) string {
+		roots = roots || row.Bool(1)
+		return row.Text(0)
+	}, postgres.TextArray(names))
+	return tables, roots, err
 }
 
 // publishedOperations has the way back carry what the way there does: a table that
@@ -239,10 +262,6 @@ func (r *run) makeSlot(ctx context.Context, slot string) error {
 // subscribeBack makes the subscription of the way back on from: it carries nothing
 // yet.
 func (r *run) subscribeBack(ctx context.Context) error {
-	there, err := text(ctx, r.from.control, "reverse", `SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription WHERE subname = $1 AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))`, reverseName)
-	if err != nil || there == "t" {
-		return err
-	}
 	conninfo := r.o.Reverse.Connection
 	if conninfo == "" {
 		conninfo = r.o.Target
@@ -256,6 +275,9 @@ func (r *run) subscribeBack(ctx context.Context) error {
 	a := Action{ID: "reverse-subscribe", On: r.from.name, Do: fmt.Sprintf(shown, "'"+postgres.Redacted(conninfo)+"'"), Why: "it carries nothing until it has a slot"}
 	return r.do(ctx, a, func(ctx context.Context) error {
 		err := r.from.control.Exec(ctx, "cutover reverse-subscribe", statement, conninfo, postgres.Password(conninfo))
+		if postgres.HasCode(err, "42601") { // what it says quotes parts of the string, and may quote the password
+			return fmt.Errorf("%s: its server does not understand the connection string of the way back (cutover.reverse.connection): write it as postgres://user@host:5432/dbname with special characters percent-encoded, or as \"host=… dbname=… user=…\"", r.from.name)
+		}
 		if err != nil {
 			return fmt.Errorf("%w; the way back needs a subscription on the %s: a superuser up to 15, pg_create_subscription from 16 on, and a connection from that server to the %s (cutover.reverse.connection); or do without: reverse: off", err, r.from.name, r.to.name)
 		}

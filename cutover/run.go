@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/pgparity/pgparity/fence"
@@ -47,6 +48,7 @@ type run struct {
 	// toolStopped: a hook has stopped what replicates the pair; its sessions are
 	// clients like any other now.
 	toolStopped bool
+	noting      sync.Mutex // guards result.Notes
 	watcher     *downtime
 
 	wrote  map[string]int64 // how much was written to each table of from, when the full verification began
@@ -63,6 +65,7 @@ type end struct {
 	// control writes; maintenance is connected to another database of the server,
 	// and so can open one that is closed.
 	control, maintenance *postgres.Control
+	lost                 []int  // backends of connections that were lost, and replaced
 	database             string // quoted
 }
 
@@ -227,6 +230,8 @@ func text(ctx context.Context, c *postgres.Control, tag, sql string, args ...str
 
 // note says something once.
 func (r *run) note(format string, args ...any) {
+	r.noting.Lock()
+	defer r.noting.Unlock()
 	if n := fmt.Sprintf(format, args...); !slices.Contains(r.result.Notes, n) {
 		r.result.Notes = append(r.result.Notes, n)
 	}

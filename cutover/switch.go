@@ -366,6 +366,9 @@ func (r *run) retire(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
 	defer cancel()
 	if rank(r.begun) < rank(Prepared) {
+		if r.direction == Forward && len(r.facts.Saved) > 0 {
+			r.note("what an earlier run prepared is there still: a slot of the way back keeps the log of its server until the next run, or `pgparity cutover abort`")
+		}
 		return errors.Join(why, errRefused, r.end(why.Error()))
 	}
 	if r.o.KeepPrepared {

@@ -60,8 +60,8 @@ func (g trigger) set(state string, eachOwn bool) string {
 // planTriggers finds the triggers of to that are enabled otherwise than those of
 // from, and remembers the statements that make them alike, and their reverse.
 // They wait for the end of the replication: until then, what it applies would
-// fire them. What an earlier process of this run planned and did not take back
-// stays planned: it may have done it.
+// fire them. What was planned before and is done stays planned: it is to be taken
+// back.
 func (r *run) planTriggers(ctx context.Context) error {
 	features, err := r.to.db.ReadFeatures(ctx)
 	if err != nil {
@@ -76,6 +76,7 @@ func (r *run) planTriggers(ctx context.Context) error {
 		return err
 	}
 	eachOwn := features.Has("pg_trigger.tgparentid")
+	r.forgetTriggers(to, eachOwn)
 	var refused []string
 	for _, g := range to {
 		i := slices.IndexFunc(from, g.same)
@@ -95,6 +96,18 @@ func (r *run) planTriggers(ctx context.Context) error {
 		r.note("%s: event triggers are enabled otherwise than on the %s, and only their owners may change that: %s", r.to.name, r.from.name, few(refused))
 	}
 	return nil
+}
+
+// forgetTriggers forgets what was planned and is not done: the other side may have
+// other triggers by now.
+func (r *run) forgetTriggers(to []trigger, eachOwn bool) {
+	var enabled, disabled []string
+	for i, do := range r.facts.Enabled {
+		if slices.ContainsFunc(to, func(g trigger) bool { return g.set(g.enabled, eachOwn) == do }) {
+			enabled, disabled = append(enabled, do), append(disabled, r.facts.Disabled[i])
+		}
+	}
+	r.facts.Enabled, r.facts.Disabled = enabled, disabled
 }
 
 // enableTriggers enables on to what is enabled on from, in one transaction.
@@ -127,8 +140,11 @@ func (r *run) disableTriggers(ctx context.Context) error {
 			})
 		})
 	}
-	if len(list) == 0 {
-		return nil
+	if len(list) > 0 {
+		if err := r.sql(ctx, r.to, "triggers-disable", "as they were before", strings.Join(list, ";\n")); err != nil {
+			return err
+		}
 	}
-	return r.sql(ctx, r.to, "triggers-disable", "as they were before", strings.Join(list, ";\n"))
+	r.facts.Enabled, r.facts.Disabled = nil, nil
+	return nil
 }

@@ -25,16 +25,17 @@ func (r *run) drain(ctx context.Context) error {
 	if err := r.drainTo(ctx); err != nil {
 		return err
 	}
-	if r.strategy == Native {
-		if err := r.beatArrived(ctx); err != nil {
-			return err
-		}
-	}
+	return r.together(ctx, r.beatArrived, r.drainedHealthy)
+}
+
+// drainedHealthy: nothing went wrong on the way.
+func (r *run) drainedHealthy(ctx context.Context) error {
 	return r.gate(ctx, Action{ID: "drained-healthy", On: r.to.name, Do: "SELECT … FROM pg_subscription_rel, pg_stat_subscription_stats", Why: "every table is carried, and nothing failed on the way"}, func(ctx context.Context) error {
-		if err := r.carried(ctx); err != nil {
+		var h fence.Health
+		err := r.together(ctx, r.carried, func(ctx context.Context) (err error) {
+			h, err = r.fence.Health(ctx)
 			return err
-		}
-		h, err := r.fence.Health(ctx)
+		})
 		if err != nil {
 			return err
 		}
@@ -131,6 +132,9 @@ func (r *run) drainTo(ctx context.Context) error {
 
 // beatArrived: the row is visible, whatever positions say.
 func (r *run) beatArrived(ctx context.Context) error {
+	if r.strategy != Native {
+		return nil
+	}
 	read := "SELECT beat FROM pgparity.heartbeat WHERE side = " + postgres.Literal(r.from.name)
 	return r.await(ctx, Action{ID: "beat-arrived", On: r.to.name, Do: read, Why: "the last row is there"}, func(ctx context.Context) (bool, string, error) {
 		sent, err := text(ctx, r.from.control, "beat", read)
@@ -179,10 +183,19 @@ func (r *run) turn(ctx context.Context) error {
 	}
 	// Definitions before triggers are enabled, which changes them; and what a writer
 	// that is no client may have done last of all.
-	for _, part := range []func(context.Context) error{r.sameDefinitions, r.enableTriggers, r.aimReverse, r.locked, r.proveNoWriters, r.sameSequences} {
-		if err := part(ctx); err != nil {
-			return err
-		}
+	if err := r.together(ctx, inTurn(r.sameDefinitions, r.enableTriggers), r.aimReverse); err != nil {
+		return err
+	}
+	return r.together(ctx, r.sameSequences, inTurn(r.locked, r.proveNoWriters, r.proveNothingLeft))
+}
+
+// proveNothingLeft looks into the slots, when all that was committed is in the log.
+func (r *run) proveNothingLeft(ctx context.Context) error {
+	if len(r.facts.Streams) == 0 {
+		return nil
+	}
+	if err := r.sql(ctx, r.from, "last-beat", "what was committed without waiting for the disk is on it behind this, and only what is there can be looked into", beatSQL(r.from.name)); err != nil {
+		return err
 	}
 	for _, s := range r.facts.Streams {
 		if err := r.nothingLeft(ctx, s); err != nil {
@@ -270,14 +283,14 @@ func (r *run) passNoReturn(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
-	for _, e := range []*end{r.from, r.to} {
+	noted := func(e *end) func(context.Context) error {
 		row := fmt.Sprintf("INSERT INTO pgparity.cutover_journal (run, side, n, record) VALUES (%s, %s, 0, %s) ON CONFLICT DO NOTHING",
 			postgres.Literal(r.id), postgres.Literal(e.name), postgres.Literal(fmt.Sprintf(`{"n":0,"run":%q,"kind":"reached","state":"PNR","direction":%q}`, r.id, r.direction)))
-		if err := r.sql(ctx, e, "no-return", "whoever has no journal reads it there", row); err != nil {
-			return err
+		return func(ctx context.Context) error {
+			return r.sql(ctx, e, "no-return", "whoever has no journal reads it there", row)
 		}
 	}
-	return nil
+	return r.together(ctx, noted(r.from), noted(r.to))
 }
 
 // unpassNoReturn takes the rows back, whichever run wrote them: the journal's record
@@ -298,17 +311,22 @@ func (r *run) unpassNoReturn(ctx context.Context) error {
 }
 
 // thawSQL are the statements that open from again, for its maintenance
-// database: those for the database, and those for roles.
-func (r *run) thawSQL() (database, roles []string) {
+// database: those for settings, and those for roles, before the one that lets
+// clients in. A session keeps the settings that it began with.
+func (r *run) thawSQL() (settings, roles, letIn []string) {
 	saved, known := r.facts.Saved[r.from.name]
 	if !known {
-		return nil, nil
+		return nil, nil, nil
 	}
-	database = []string{fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", r.from.database, saved.Limit), readOnlySQL(r.from.database, saved.ReadOnly)}
 	for _, role := range saved.overriding() {
 		roles = append(roles, role.openSQL(r.from.database))
 	}
-	return database, roles
+	return []string{readOnlySQL(r.from.database, saved.ReadOnly)}, roles, []string{limitTo(r.from.database, saved.Limit)}
+}
+
+// limitTo gives a database a connection limit.
+func limitTo(database string, n int) string {
+	return fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", database, n)
 }
 
 // thaw opens from again and lets the poolers go on, and proves that clients can
@@ -318,15 +336,19 @@ func (r *run) thaw(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
-	database, roles := r.thawSQL()
-	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(slices.Concat(database, roles), ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
-		err := r.maintain(ctx, r.from, database)
+	settings, roles, letIn := r.thawSQL()
+	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(slices.Concat(settings, roles, letIn), ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
+		if err := r.maintain(ctx, r.from, settings); err != nil { // nobody is let in who could not write
+			return false, err.Error(), nil
+		}
+		var err error
 		for _, role := range roles {
 			// Whose setting may not be changed was not changed either.
 			if one := r.maintain(ctx, r.from, []string{role}); !postgres.Denied(one) {
 				err = errors.Join(err, one)
 			}
 		}
+		err = errors.Join(err, r.maintain(ctx, r.from, letIn))
 		return err == nil, fmt.Sprint(err), nil
 	})
 	released := r.resumePoolers(ctx)
@@ -360,11 +382,16 @@ func (r *run) asBefore(e *end, err error) bool {
 }
 
 // maintain runs statements from the maintenance database, over a new connection
-// where the old one is gone.
+// where the old one is gone. Before anything else it ends what the server has of
+// connections that were lost: a statement that was sent there may arrive late, and
+// close again what this one opens.
 func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
 	try, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
 	run := func() error {
+		if err := r.endLost(try, e); err != nil {
+			return err
+		}
 		for _, s := range statements {
 			if err := e.maintenance.Exec(try, "cutover thaw", s); err != nil {
 				return err
@@ -376,6 +403,7 @@ func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
 		if err := run(); err == nil || !postgres.Lost(err) {
 			return err
 		}
+		e.lost = append(e.lost, e.maintenance.PID())
 		e.maintenance.Close()
 		e.maintenance = nil
 	}
@@ -383,6 +411,35 @@ func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
 		return err
 	}
 	return run()
+}
+
+// endLost ends the backends of connections that were lost, and for a guard those of
+// the dead run.
+func (r *run) endLost(ctx context.Context, e *end) error {
+	lost, dead := slices.Clone(e.lost), ""
+	if e.control != nil && e.control.Lost() {
+		lost = append(lost, e.control.PID())
+	}
+	if r.result.Command == "guard" {
+		dead = application(r.id)
+	}
+	if len(lost) == 0 && dead == "" {
+		return nil
+	}
+	pids := make([]string, len(lost))
+	for i, pid := range lost {
+		pids[i] = fmt.Sprint(pid)
+	}
+	const end = `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE (pid = ANY ($1::pg_catalog.int4[]) AND application_name = $2 OR application_name = $3) AND application_name <> '' AND pid <> pg_catalog.pg_backend_pid()`
+	err := poll(ctx, func(ctx context.Context) (bool, string, error) {
+		left, err := rows(ctx, e.maintenance, "lost", end, func(row postgres.Row) bool { return row.Bool(0) }, postgres.TextArray(pids), r.calls(), dead)
+		return len(left) == 0, fmt.Sprintf("%s: %d sessions whose connection was lost do not end", e.name, len(left)), err
+	})
+	if err == nil {
+		e.lost = nil
+	}
+	return err
 }
 
 // sideOf is the role that an end plays in this direction.

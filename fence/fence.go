@@ -182,7 +182,9 @@ const lookPatience = 5 * time.Second
 // await calls passed until it says yes. When the deadline is over, why tells
 // what it waited for.
 func await(ctx context.Context, m Mark, passed func(context.Context) (bool, error), why func(context.Context) ([]Trouble, error)) error {
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	// Each pause is as long as a third of those before: waiting is overrun by that at
+	// most.
+	for pause := firstPause; ; pause = min(pause*4/3, lastPause) {
 		ok, err := passed(ctx)
 		if ok && err == nil {
 			return nil // proved, though the deadline may be over by now

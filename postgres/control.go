@@ -58,6 +58,10 @@ func OpenControl(ctx context.Context, o Options) (*Control, error) {
 // PID is the process id of the server's backend.
 func (c *Control) PID() int { return c.pid }
 
+// Lost tells whether the connection is gone. Its backend may be there still, and
+// read what was sent last.
+func (c *Control) Lost() bool { return c.conn.IsClosed() }
+
 // Side tells which end of the pair it leads to.
 func (c *Control) Side() Side { return c.db.side }
 
