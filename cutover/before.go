@@ -208,6 +208,9 @@ WHERE s.subname = $1 AND r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat'
 	if err != nil {
 		return err
 	}
+	if err := r.letReadHeartbeat(ctx, s); err != nil {
+		return err
+	}
 	if carried != "t" {
 		published, err := text(ctx, r.from.control, "heartbeat", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication_tables WHERE pubname = ANY ($1::pg_catalog.text[]) AND schemaname = 'pgparity' AND tablename = 'heartbeat')`, postgres.TextArray(s.Publications))
 		if err != nil {
@@ -233,13 +236,34 @@ WHERE s.subname = $1 AND r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat'
 			return err
 		}
 	}
-	ready := `SELECT count(*) FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid WHERE s.subname = ` + postgres.Literal(s.Subscription) + ` AND r.srsubstate <> 'r'`
-	wait, cancel := context.WithTimeout(ctx, time.Minute)
+	ready := `SELECT r.srrelid::pg_catalog.regclass FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid WHERE s.subname = ` + postgres.Literal(s.Subscription) + ` AND r.srsubstate <> 'r'`
+	wait, cancel := context.WithTimeoutCause(ctx, copyPatience, fmt.Errorf("waited %v in vain", copyPatience))
 	defer cancel()
-	return r.await(wait, Action{ID: "heartbeat-ready", On: r.to.name, Do: ready, Why: "0: every table is carried"}, func(ctx context.Context) (bool, string, error) {
-		left, err := text(ctx, r.to.control, "heartbeat", ready)
-		return left == "0", left + " tables of subscription " + s.Subscription + " are not copied yet", err
+	return r.await(wait, Action{ID: "heartbeat-ready", On: r.to.name, Do: ready, Why: "none: every table is carried"}, func(ctx context.Context) (bool, string, error) {
+		left, err := rows(ctx, r.to.control, "heartbeat", ready, func(row postgres.Row) string { return strings.Clone(row.Text(0)) })
+		return err == nil && len(left) == 0, fmt.Sprintf("subscription %s has not copied %s: its worker fails, or has much to copy; the %s server's log says which", s.Subscription, strings.Join(left, ", "), r.to.name), err
 	})
+}
+
+// copyPatience is how long the copy of the heartbeat's table, which is empty, may
+// take to be made.
+const copyPatience = time.Minute
+
+// letReadHeartbeat lets the role that carries the stream copy the heartbeat's table:
+// one that is no superuser may read what it was given, and nobody has given it this.
+func (r *run) letReadHeartbeat(ctx context.Context, s Stream) error {
+	roles, err := rows(ctx, r.from.control, "heartbeat", `SELECT DISTINCT pg_catalog.quote_ident(a.usename) FROM pg_catalog.pg_replication_slots s JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid
+WHERE s.slot_name = $1 AND (pg_catalog.has_schema_privilege(a.usesysid, pg_catalog.to_regnamespace('pgparity')::pg_catalog.oid, 'USAGE')
+  AND pg_catalog.has_table_privilege(a.usesysid, pg_catalog.to_regclass('pgparity.heartbeat')::pg_catalog.oid, 'SELECT')) IS NOT TRUE`, func(row postgres.Row) string { return strings.Clone(row.Text(0)) }, s.Slot)
+	if err != nil {
+		return err
+	}
+	for _, role := range roles {
+		if err := r.sql(ctx, r.from, "heartbeat-grant", "the role that replicates copies it", "GRANT USAGE ON SCHEMA pgparity TO "+role+"; GRANT SELECT ON pgparity.heartbeat TO "+role); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // grantCopy lets the role that replicates read our tables: the heartbeat is copied
@@ -431,8 +455,8 @@ func (r *run) arm(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
-	for _, part := range []func(context.Context) error{r.locked, r.stillVerified, r.sameTables, r.warm, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.catchUp, r.prepareGate,
-		r.advanceReverse, r.arrives, r.fingerprint, r.rememberHealth, r.startDowntime, r.writeThaw, r.startGuard} {
+	for _, part := range []func(context.Context) error{r.locked, r.stillVerified, r.sameTables, r.warm, r.shortenSlots, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.catchUp, r.prepareGate,
+		r.shortenSlots, r.advanceReverse, r.arrives, r.fingerprint, r.rememberHealth, r.startDowntime, r.writeThaw, r.startGuard} {
 		if err := part(ctx); err != nil {
 			return err
 		}

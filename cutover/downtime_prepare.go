@@ -69,14 +69,6 @@ func (r *run) prepareDowntime(ctx context.Context, e *end) error {
 	return nil
 }
 
-// dropDowntime removes it again. No stream may carry it any more.
-func (r *run) dropDowntime(ctx context.Context, e *end) error {
-	if is, err := r.preparedDowntime(ctx, e, ""); err != nil || !is.table {
-		return err
-	}
-	return r.sql(ctx, e, "downtime-drop", "the downtime probe is over", `DROP TABLE IF EXISTS pgparity.downtime`)
-}
-
 // applicationRole asks the application's connection as whom it is connected: a
 // pooler may say another than its connection string.
 func (r *run) applicationRole(ctx context.Context) (string, error) {

@@ -61,7 +61,11 @@ func (r *run) openEnd(ctx context.Context, e *end) error {
 	err := r.openSessions(ctx, e, false)
 	if full(err) && len(r.facts.Saved) > 0 {
 		// The reservation of a switch: its pool and control, and one to spare.
-		err = r.letIn(ctx, e, r.poolSize()+2, err, func(ctx context.Context) error { return r.openSessions(ctx, e, true) })
+		closed := err
+		err = r.letIn(ctx, e, r.poolSize()+2, closed, func(ctx context.Context) error { return r.openSessions(ctx, e, true) })
+		if err == nil && e.db == nil { // a plan lets nobody in
+			err = closed
+		}
 	}
 	if err != nil {
 		return err

@@ -13,6 +13,9 @@ import (
 	"github.com/pgparity/pgparity/internal/pgcluster"
 )
 
+// rootRole is another superuser, to whom settings may be given.
+const rootRole = "cutover_root"
+
 // fault is something that happens at a point of a switch.
 type fault struct {
 	name string
@@ -169,6 +172,23 @@ var beforeNoReturn = []fault{
 	{name: "somebody writes after the mark", at: "before nothing-left", do: func(t *testing.T, s *stage) {
 		asSuperuser(t, s.source, "INSERT INTO stock (n) VALUES (-3)")
 	}, says: "changes were written after the database was closed to clients"},
+	{name: "a worker that fails", at: "before drained-healthy", do: func(t *testing.T, s *stage) {
+		worker := s.target.ask(t, "SELECT pid FROM pg_stat_subscription WHERE subname = '"+s.name+"' AND pid IS NOT NULL")
+		asSuperuser(t, s.target, "SELECT pg_terminate_backend("+worker+")")
+		until(t, "another one runs", func() bool {
+			now := s.target.ask(t, "SELECT max(pid) FROM pg_stat_subscription WHERE subname = '"+s.name+"'")
+			return now != "" && now != worker
+		})
+	}, says: "was started again"},
+	{name: "a role that is let write", at: "before freeze-limit", set: func(o *Options) {
+		o.Source = strings.Replace(o.Source, "//postgres", "//"+rootRole+":"+clientPassword, 1)
+	}, do: func(t *testing.T, s *stage) {
+		in := "ALTER ROLE " + rootRole + " IN DATABASE " + database(t, s.source)
+		asSuperuser(t, s.source, in+" SET default_transaction_read_only = off")
+		s.later.Go(func() {
+			_ = s.source.cluster.Exec(context.Background(), "postgres", "SELECT pg_sleep(0.5)", in+" RESET default_transaction_read_only")
+		})
+	}, says: "a new session of role \"" + rootRole + "\" can write"},
 	{name: "a lone writer that is no client", at: "before frozen-clients", do: func(t *testing.T, s *stage) {
 		conn := connect(t, s.source.url)
 		name := s.source.ask(t, "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pgparity cutover %' LIMIT 1")
@@ -201,6 +221,7 @@ func TestFaultsBeforeNoReturn(t *testing.T) {
 // aborts has a fault happen in a switch, and wants it given up without a trace.
 func aborts(t *testing.T, s *stage, f fault) {
 	t.Helper()
+	makeRole(t, s.source.cluster, rootRole, "SUPERUSER")
 	places := []*place{s.source, s.target}
 	var before, after [2]string
 	for i, p := range places {
@@ -294,6 +315,28 @@ func stops(t *testing.T, s *stage, f fault) {
 	s.end()
 	s.oneAtATime(t)
 	s.all(t, s.target, true)
+}
+
+// TestOpenedByHand: somebody opens the source behind the point of no return, before
+// the target is: then the target is not opened.
+func TestOpenedByHand(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	s := newStage(t)
+	o := s.options(t)
+	o.point = func(id string) {
+		if id == "journal reached PNR" {
+			asSuperuser(t, s.source, "ALTER DATABASE "+database(t, s.source)+" RESET default_transaction_read_only", "ALTER DATABASE "+database(t, s.source)+" CONNECTION LIMIT -1")
+		}
+	}
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Outcome != Stopped || !strings.Contains(strings.Join(r.Reasons, ""), "it was opened again after the point of no return") {
+		t.Errorf("%s: %v", r.Outcome, r.Reasons)
+	}
+	s.refuses(t, 1, 0)
 }
 
 // TestFaultsThatPass: a network that blinks behind the point of no return is waited

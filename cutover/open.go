@@ -190,7 +190,7 @@ func (r *run) wayBackWorks(ctx context.Context) error {
 			return false, "", err
 		}
 		seen, err := text(ctx, r.from.control, "beat", read)
-		return seen == sent, fmt.Sprintf("the way back does not carry: %s was written, and %q has come back; look into the log of the %s", sent, seen, r.from.name), err
+		return seen == sent && seen != "", fmt.Sprintf("the way back does not carry: %s was written, and %q has come back; look into the log of the %s", sent, seen, r.from.name), err
 	})
 }
 

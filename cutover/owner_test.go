@@ -80,6 +80,7 @@ func TestOwner(t *testing.T) {
 	}
 	do("run", Run)
 	stands(1)
+	do("status", Status)
 	o.drop = map[string]bool{"preflight": true} // it was looked at once
 	do("rollback", RollBack)
 	stands(0)

@@ -150,7 +150,7 @@ func TestResumeOfAnother(t *testing.T) {
 		t.Fatal("PAUSE ended with its connection: nobody has to resume any more")
 	}
 	b.kill()
-	r := &run{o: Options{Poolers: []Pooler{b.pooler("b", "app"), a.pooler("a", "app")}}, exec: &live{}} // a guard's
+	r := &run{o: Options{Poolers: []Pooler{b.pooler("b", "app"), a.pooler("a", "app")}}, exec: &live{}, result: &Result{}} // a guard's
 	defer r.closePoolers()
 	says(t, r.resumePoolers(within(t, 5*time.Second)), "pooler b", `RESUME "app"`)
 	flows(t, a, "app")

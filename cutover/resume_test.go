@@ -388,13 +388,25 @@ func TestAsItWas(t *testing.T) {
 				t.Errorf("role %s has %q while the source is closed", role, sees)
 			}
 		}
+		if on := s.source.ask(t, "SELECT current_setting('default_transaction_read_only')"); on != "on" {
+			t.Errorf("a superuser who connects can write by accident")
+		}
 		asSuperuser(t, s.source, "CREATE TABLE made_in_the_window ()")
 	}, says: "definitions have changed"}
 	aborts(t, s, f)
 	asSuperuser(t, s.source, "DROP TABLE made_in_the_window")
 	o := s.options(t)
+	old := connect(t, s.client[1]) // it would stay read only
 	r, err := Run(t.Context(), o)
 	succeed(t, r, err)
+	if err := old.Ping(t.Context()); err == nil {
+		t.Error("a session that was connected to the target while it was read only was not ended")
+	}
+	for _, p := range []*place{s.source, s.target} {
+		if n := p.ask(t, "SELECT count(*) FROM pgparity.cutover_journal WHERE n = 0 AND side <> 'unfreeze.sql' AND run = '"+r.Run+"'"); n != "1" {
+			t.Errorf("%s rows say that the point of no return was passed, want one", n)
+		}
+	}
 	for _, role := range []string{"cutover_off", "cutover_here", clientRole} {
 		if err := s.tryOnce(t.Context(), as(t, s.target.url, role)); err != nil {
 			t.Errorf("role %s on the target: %v", role, err)
@@ -417,4 +429,30 @@ func TestAsItWas(t *testing.T) {
 	if err := s.tryOnce(t.Context(), as(t, s.source.url, "cutover_off")); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestUnfreeze: what is written down for whoever is left opens the source, here and
+// on the target's server.
+func TestUnfreeze(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	s := newStage(t)
+	o := s.options(t)
+	crashed(t, Run, o, "journal reached DRAINED")
+	s.refuses(t, 0, 0)
+	script, err := os.ReadFile(filepath.Join(filepath.Dir(o.Journal), "unfreeze.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if there := s.target.ask(t, "SELECT record FROM pgparity.cutover_journal WHERE side = 'unfreeze.sql'"); there != string(script) {
+		t.Errorf("the target has %q, and the file is %q", there, script)
+	}
+	for statement := range strings.SplitSeq(strings.TrimSpace(string(script)), ";\n") {
+		if err := s.source.cluster.Exec(t.Context(), "postgres", statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.opens(t, 0)
+	r, err := Run(t.Context(), o)
+	succeed(t, r, err)
 }

@@ -29,6 +29,10 @@ func Status(ctx context.Context, o Options) (*Result, error) {
 	r.result.Outcome = Done
 	unreachable := r.openToLook(ctx)
 	r.say(s, held)
+	if shut := (errShut{}); errors.As(unreachable, &shut) && s.switched() { // as it is to be
+		r.note("%v", shut)
+		return r.done(), nil
+	}
 	if unreachable != nil {
 		r.result.Outcome = Unproven
 		r.result.Reasons = append(r.result.Reasons, unreachable.Error())
@@ -69,6 +73,13 @@ func Status(ctx context.Context, o Options) (*Result, error) {
 	return r.done(), nil
 }
 
+// errShut: a side is closed, and the role is no superuser.
+type errShut struct{ side string }
+
+func (e errShut) Error() string {
+	return fmt.Sprintf("the %s is closed, and lets in nobody but superusers: as one, status says more", e.side)
+}
+
 // openToLook connects the ends as far as a look needs them.
 func (r *run) openToLook(ctx context.Context) error {
 	r.from, r.to = &end{name: "source", url: r.o.Source}, &end{name: "target", url: r.o.Target}
@@ -81,6 +92,9 @@ func (r *run) openToLook(ctx context.Context) error {
 		var err error
 		if e.db, err = postgres.Open(ctx, o); err == nil {
 			e.control, err = postgres.OpenControl(ctx, o)
+		}
+		if full(err) && len(r.facts.Saved) > 0 {
+			err = errShut{e.name}
 		}
 		errs = append(errs, err)
 	}
@@ -116,11 +130,18 @@ func (r *run) say(s standing, held bool) {
 	case s.Over && s.State == Live && s.Direction == Rollback:
 		r.note("run %s led back, since %s", s.Run, since)
 		next("`pgparity cutover run` switches again")
-	case s.Over && s.State == Live:
-		r.note("run %s switched, since %s", s.Run, since)
-		next("`pgparity cutover rollback` leads back with all that was written since; `pgparity cutover finalize` removes the way back")
 	case s.Over && s.State == Finalised:
 		r.note("run %s was finalised, %s", s.Run, since)
+	case s.switched() && s.finalising():
+		r.note("the way back is being removed, since %s", since)
+		next("`pgparity cutover finalize` completes that, and only that")
+	case s.switched():
+		if s.Direction == Forward {
+			r.note("run %s switched, since %s", s.Run, since)
+		} else {
+			r.note("the application was led to the target; run %s, which was to lead it back, was given up, %s: %s", s.Run, since, s.Message)
+		}
+		next("`pgparity cutover rollback` leads back with all that was written since; `pgparity cutover finalize` removes the way back")
 	case s.Over:
 		r.note("run %s was given up, %s: %s", s.Run, since, s.Message)
 		next("mend what it was given up for, and `pgparity cutover run` again")

@@ -95,10 +95,12 @@ func (db *DB) subscriptionStatement(oid, connection bool) Statement {
 	}
 	errors := `(SELECT NULL::pg_catalog.int8 AS apply_errors, NULL::pg_catalog.int8 AS sync_errors, NULL::pg_catalog.int8 AS conflicts)`
 	if db.server.VersionNum >= 150000 {
-		// Through JSON: 19 renames a counter, 18 added the conflicts.
+		// Through JSON: 19 renames a counter, 18 added the conflicts. Those by origin
+		// are none here: each row of the first copy has the copy's origin, and the
+		// first change of it is counted (with track_commit_timestamp), and applied.
 		errors = `(SELECT (j.j ->> 'apply_error_count')::pg_catalog.int8 AS apply_errors,
     coalesce(j.j ->> 'sync_error_count', j.j ->> 'sync_table_error_count')::pg_catalog.int8 AS sync_errors,
-    (SELECT pg_catalog.sum(c.value::pg_catalog.int8)::pg_catalog.int8 FROM pg_catalog.jsonb_each_text(j.j) c WHERE c.key LIKE 'confl\_%') AS conflicts
+    (SELECT pg_catalog.sum(c.value::pg_catalog.int8)::pg_catalog.int8 FROM pg_catalog.jsonb_each_text(j.j) c WHERE c.key LIKE 'confl\_%' AND c.key NOT LIKE '%\_origin\_differs') AS conflicts
     FROM (SELECT pg_catalog.to_jsonb(x) AS j FROM pg_catalog.pg_stat_subscription_stats x WHERE x.subid = o.id) j)`
 	}
 	st.SQL = strings.NewReplacer("{{id}}", id, "{{conninfo}}", conninfo, "{{errors}}", errors).Replace(st.SQL)
