@@ -2,7 +2,7 @@
 # internal/pgcluster, the rest is installed by scripts/test-deps.sh.
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-TEST_MAJORS ?= 10 11 13 15 18
+TEST_MAJORS ?= 10 11 13 15 16 17 18
 TEST_FLAGS ?= -race
 # How long make soak takes, about, and the draws it repeats; none: new ones.
 SOAK_TIME ?= 10m
@@ -16,7 +16,7 @@ build: ## the program, as ./pgparity
 demo: ## two servers, replication, damage, and what verify says of it
 	$(GO) run -ldflags "-X main.version=$(VERSION)" ./cmd/pgparity demo
 
-test: deps servers ## everything, on real servers of five majors
+test: deps servers ## everything, on real servers of seven majors
 	$(GO) test $(TEST_FLAGS) -timeout 30m ./...
 	$(GO) test -run TestMemory ./cmd/pgparity
 

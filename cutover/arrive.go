@@ -84,7 +84,7 @@ func (l landing) differs(s postgres.Server, name string) string {
 	}
 	switch {
 	case !there:
-		return fmt.Sprintf("application: its connection leads to another server than the %s still", name)
+		return fmt.Sprintf("application: its connection leads to another server than the %s", name)
 	case l.database != s.Database:
 		return fmt.Sprintf("application: its connection leads to database %s, and not to %s, of the %s", l.database, s.Database, name)
 	case l.recovery:

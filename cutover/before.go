@@ -22,7 +22,7 @@ func (e errBlocked) Error() string { return "blocked: " + strings.Join(e.reasons
 
 // preflight looks for everything that would go wrong. Nothing has been touched.
 func (r *run) preflight(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{r.checkRole, r.checkPoolers} {
+	for _, check := range []func(context.Context) error{r.checkRole, r.checkOwner, r.checkPoolers, r.checkHooks, r.checkApplication} {
 		if err := check(ctx); err != nil {
 			return err
 		}

@@ -221,7 +221,9 @@ func TestFaultsBeforeNoReturn(t *testing.T) {
 // aborts has a fault happen in a switch, and wants it given up without a trace.
 func aborts(t *testing.T, s *stage, f fault) {
 	t.Helper()
-	makeRole(t, s.source.cluster, rootRole, "SUPERUSER")
+	for _, p := range []*place{s.target, s.source} {
+		makeRole(t, p.cluster, rootRole, "SUPERUSER")
+	}
 	places := []*place{s.source, s.target}
 	var before, after [2]string
 	for i, p := range places {

@@ -21,6 +21,12 @@ WHERE a.datname = pg_catalog.current_database() AND coalesce(a.backend_type, 'cl
   AND NOT coalesce(a.application_name, '') LIKE ANY ($2::pg_catalog.text[])
 ORDER BY a.xact_start NULLS LAST`
 
+// clientsText is that of a runbook: whoever runs it by hand is left out too.
+func clientsText(columns string) string {
+	return "SELECT " + columns + ` FROM pg_catalog.pg_stat_activity a
+WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.application_name NOT LIKE 'pgparity cutover %' AND a.pid <> pg_catalog.pg_backend_pid()`
+}
+
 type client struct {
 	pid         string
 	user, state string
@@ -54,7 +60,7 @@ func (r *run) checkRole(ctx context.Context) error {
 		return nil
 	}
 	for _, e := range []*end{r.from, r.to} {
-		a := Action{ID: "role", On: e.name, Do: "SELECT … FROM pg_roles, pg_database", Why: "the role owns the database, sees all sessions, and may end them"}
+		a := Action{ID: "role", On: e.name, Do: roleSQL, Why: "the role owns the database, sees all sessions, and may end them"}
 		err := r.gate(ctx, a, func(ctx context.Context) error { return r.roleOn(ctx, e) })
 		if err != nil {
 			return err
@@ -188,8 +194,7 @@ func (r *run) closeRoles(ctx context.Context) error {
 // endClients ends the sessions of clients: those without a transaction at once,
 // the others when the grace is over.
 func (r *run) endClients(ctx context.Context) error {
-	const end = `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND …`
-	return r.await(ctx, Action{ID: "end-clients", On: r.from.name, Do: end, Why: fmt.Sprintf("who is connected still; transactions have %v to end", r.o.Budgets.Grace)}, func() func(context.Context) (bool, string, error) {
+	return r.await(ctx, Action{ID: "end-clients", On: r.from.name, Do: clientsText("pg_catalog.pg_terminate_backend(a.pid)"), Why: fmt.Sprintf("who is connected still; transactions have %v to end", r.o.Budgets.Grace)}, func() func(context.Context) (bool, string, error) {
 		grace := time.Now().Add(r.o.Budgets.Grace)
 		return func(ctx context.Context) (bool, string, error) {
 			list, err := r.clients(ctx, r.from)
@@ -230,6 +235,8 @@ const writersSQL = `SELECT coalesce(l.pid::pg_catalog.text, ''), l.transactionid
 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND a.datname = pg_catalog.current_database() AND coalesce(a.backend_type, '') <> 'autovacuum worker' AND a.pid <> pg_catalog.pg_backend_pid()`
 
+const preparedSQL = `SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()`
+
 // proveFrozen proves that nobody writes to from.
 func (r *run) proveFrozen(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
@@ -241,7 +248,7 @@ func (r *run) proveFrozen(ctx context.Context) error {
 // proveNoWriters proves that nobody has a session or a transaction by which from
 // could be written to. Once is not enough: a background worker asks nobody.
 func (r *run) proveNoWriters(ctx context.Context) error {
-	err := r.await(ctx, Action{ID: "frozen-clients", On: r.from.name, Do: "SELECT … FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'", Why: "no session of a client is left"}, func(ctx context.Context) (bool, string, error) {
+	err := r.await(ctx, Action{ID: "frozen-clients", On: r.from.name, Do: clientsText("a.pid, a.usename, a.state, a.xact_start"), Why: "no session of a client is left"}, func(ctx context.Context) (bool, string, error) {
 		list, err := r.clients(ctx, r.from)
 		if err != nil || len(list) == 0 {
 			return err == nil, "", err
@@ -256,7 +263,7 @@ func (r *run) proveNoWriters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = r.await(ctx, Action{ID: "frozen-writers", On: r.from.name, Do: "SELECT … FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock'", Why: "no transaction that writes is open"}, func(ctx context.Context) (bool, string, error) {
+	err = r.await(ctx, Action{ID: "frozen-writers", On: r.from.name, Do: writersSQL, Why: "no transaction that writes is open"}, func(ctx context.Context) (bool, string, error) {
 		list, err := rows(ctx, r.from.control, "writers", writersSQL, func(row postgres.Row) string {
 			return fmt.Sprintf("%s: transaction %s of backend %s (%s, role %q) writes", r.from.name, row.Text(1), row.Text(0), row.Text(2), row.Text(3))
 		})
@@ -265,8 +272,8 @@ func (r *run) proveNoWriters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.gate(ctx, Action{ID: "frozen-prepared", On: r.from.name, Do: "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()", Why: "none is prepared, which could be committed later"}, func(ctx context.Context) error {
-		list, err := rows(ctx, r.from.control, "prepared", `SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()`, func(row postgres.Row) string { return row.Text(0) })
+	return r.gate(ctx, Action{ID: "frozen-prepared", On: r.from.name, Do: preparedSQL, Why: "none is prepared, which could be committed later"}, func(ctx context.Context) error {
+		list, err := rows(ctx, r.from.control, "prepared", preparedSQL, func(row postgres.Row) string { return row.Text(0) })
 		if err == nil && len(list) > 0 {
 			err = fmt.Errorf("%s: transaction %q is prepared: commit it or roll it back", r.from.name, list[0])
 		}

@@ -257,14 +257,20 @@ func (h Hook) secrets() (list []string) {
 // plain is an argument that a shell takes as it is.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
+// quoted is an argument as a shell reads it.
+func quoted(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
 // String is the command line, or the request, as a runbook prints it.
 func (h Hook) String() string {
 	if len(h.Exec) > 0 {
 		words := make([]string, len(h.Exec))
 		for i, w := range h.Exec {
-			if words[i] = w; !plain.MatchString(w) {
-				words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-			}
+			words[i] = quoted(w)
 		}
 		return strings.Join(words, " ")
 	}

@@ -311,8 +311,12 @@ const againPatience = 20 * time.Second
 // forward: each is tried again until its budget is over, and the error says that
 // the run has to be taken up again.
 func (r *run) onward(ctx context.Context) error {
+	var onceMore State
+	if r.result.State == Redirected { // taken up: it may have been led elsewhere, and what led it there corrected
+		onceMore = Redirected
+	}
 	for _, s := range machine() {
-		if rank(s.state) <= rank(PNR) || rank(r.result.State) >= rank(s.state) {
+		if rank(s.state) <= rank(PNR) || rank(r.result.State) >= rank(s.state) && s.state != onceMore {
 			continue
 		}
 		deadline := time.Now().Add(s.budget(&r.o.Budgets))

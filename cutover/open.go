@@ -95,7 +95,7 @@ const oldSessionsSQL = `SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.
 // they would stay read only for as long as they last.
 func (r *run) endOldSessions(ctx context.Context) error {
 	began := time.Now()
-	return r.await(ctx, Action{ID: "end-old-sessions", On: r.to.name, Do: `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND …`, Why: "sessions of before stay read only for as long as they last"}, func(ctx context.Context) (bool, string, error) {
+	return r.await(ctx, Action{ID: "end-old-sessions", On: r.to.name, Do: clientsText("pg_catalog.pg_terminate_backend(a.pid)"), Why: "sessions of before stay read only for as long as they last"}, func(ctx context.Context) (bool, string, error) {
 		list, err := rows(ctx, r.to.control, "sessions", oldSessionsSQL, func(row postgres.Row) string { return row.Text(0) }, application(r.id), fmt.Sprintf("%d ms", time.Since(began).Milliseconds()))
 		if err != nil {
 			return false, "", err
@@ -140,7 +140,7 @@ func (r *run) goLive(ctx context.Context) error {
 	if err := r.arrived(ctx, r.to); err != nil {
 		return err
 	}
-	err := r.gate(ctx, Action{ID: "nobody-behind", On: r.from.name, Do: "SELECT … FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'", Why: "no client is on the side that was closed"}, func(ctx context.Context) error {
+	err := r.gate(ctx, Action{ID: "nobody-behind", On: r.from.name, Do: clientsText("a.pid, a.usename, a.state, a.xact_start"), Why: "no client is on the side that was closed"}, func(ctx context.Context) error {
 		list, err := r.clients(ctx, r.from)
 		if err == nil && len(list) > 0 {
 			r.note("%s: %v is connected there, and cannot write but by force", r.from.name, list[0])
@@ -169,6 +169,9 @@ func (r *run) goLive(ctx context.Context) error {
 	if err := r.leaveClosed(ctx); err != nil {
 		return err
 	}
+	if r.direction == Rollback { // what they say is of the target
+		return nil
+	}
 	return r.callHooks(ctx, OnLive)
 }
 
@@ -190,7 +193,7 @@ func (r *run) wayBackWorks(ctx context.Context) error {
 			return false, "", err
 		}
 		seen, err := text(ctx, r.from.control, "beat", read)
-		return seen == sent && seen != "", fmt.Sprintf("the way back does not carry: %s was written, and %q has come back; look into the log of the %s", sent, seen, r.from.name), err
+		return seen == sent && seen != "", fmt.Sprintf("the way back does not carry: %s was written, and %q has come back; the log of the %s says why; where its connection is wrong, in a session that may write there (SET default_transaction_read_only = off): ALTER SUBSCRIPTION %s CONNECTION '…', and run again", sent, seen, r.from.name, postgres.Ident(r.facts.Reverse[0].Subscription)), err
 	})
 }
 

@@ -151,22 +151,25 @@ func TestOwnerAndOlderServer(t *testing.T) {
 func TestOwnerAndSuperuser(t *testing.T) {
 	slow(t)
 	t.Parallel()
-	s, o, leave := newOwned(t, 16, 18)
-	leave()
-	o.Attempts, o.Backoff = 5, 0
-	attempts, pid := 0, uint32(0)
-	o.point = func(id string) {
-		if id == "before freeze-limit" {
-			attempts++
-			pid = connect(t, s.source.url).PgConn().PID()
+	for _, at := range []string{"before freeze-limit", "after end-clients"} { // there, and come later
+		s, o, leave := newOwned(t, 16, 18)
+		leave()
+		o.Attempts, o.Backoff = 5, 0
+		o.drop = map[string]bool{"preflight": true} // which finds one that is there before
+		attempts, pid := 0, uint32(0)
+		o.point = func(id string) {
+			if id == at {
+				attempts++
+				pid = connect(t, s.source.url).PgConn().PID()
+			}
 		}
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Outcome != AbortedRun || !strings.Contains(strings.Join(r.Reasons, ""), fmt.Sprintf("backend %d of role \"postgres\"", pid)) || attempts != 1 {
+			t.Errorf("%s: %s after %d attempts, want one: %v", at, r.Outcome, attempts, r.Reasons)
+		}
+		s.opens(t, 0)
 	}
-	r, err := Run(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Outcome != AbortedRun || !strings.Contains(strings.Join(r.Reasons, ""), fmt.Sprintf("backend %d of role \"postgres\"", pid)) || attempts != 1 {
-		t.Errorf("%s after %d attempts, want one: %v", r.Outcome, attempts, r.Reasons)
-	}
-	s.opens(t, 0)
 }

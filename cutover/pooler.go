@@ -72,7 +72,9 @@ func (b *bouncer) open(ctx context.Context) error {
 	nothing := func(*postgres.Console) error { return nil }
 	err := b.console.do(ctx, nothing)
 	for i := range b.pausing {
-		err = errors.Join(err, b.pausing[i].do(ctx, nothing))
+		if err == nil { // the others' would be the same
+			err = b.pausing[i].do(ctx, nothing)
+		}
 	}
 	return err
 }

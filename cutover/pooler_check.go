@@ -64,7 +64,7 @@ func (r *run) checkPooler(ctx context.Context, b *bouncer) error {
 	if err := r.noteSessions(ctx, b); err != nil {
 		return err
 	}
-	return r.checkFile(b, list)
+	return r.checkFile(ctx, b, list)
 }
 
 // leadsThere makes sure, as far as can be told, that an entry leads to the side
@@ -145,7 +145,7 @@ func (r *run) noteSessions(ctx context.Context, b *bouncer) error {
 
 // checkFile makes sure that the file can be replaced, is the one that the pooler
 // has read, and has each entry; and remembers what stands there.
-func (r *run) checkFile(b *bouncer, list []postgres.PooledDatabase) error {
+func (r *run) checkFile(ctx context.Context, b *bouncer, list []postgres.PooledDatabase) error {
 	if b.File == "" {
 		return nil
 	}
@@ -166,10 +166,11 @@ func (r *run) checkFile(b *bouncer, list []postgres.PooledDatabase) error {
 	if err := replaceable(b.File); err != nil {
 		return fmt.Errorf("%s: %w", b.on(), err)
 	}
-	if r.direction == Forward {
-		r.remember(edits)
+	if err := r.isItsFile(ctx, b); err != nil || r.direction == Rollback {
+		return err
 	}
-	return nil
+	r.remember(edits)
+	return r.leadThere(ctx, b, edits)
 }
 
 // led is where an entry leads.

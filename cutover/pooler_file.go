@@ -71,6 +71,10 @@ func (r *run) remember(list []EditedFile) (changed bool) {
 		case i < 0:
 			// A copy: what was written down keeps its own.
 			r.facts.Files = append(slices.Clone(r.facts.Files), f)
+		case r.passed() && r.facts.Files[i].Before != f.Before: // led elsewhere first: what stood there before all is what counts
+			f.Before = r.facts.Files[i].Before
+			r.facts.Files = slices.Clone(r.facts.Files)
+			r.facts.Files[i] = f
 		case r.facts.Files[i] != f:
 			r.facts.Files = slices.Clone(r.facts.Files)
 			r.facts.Files[i] = f

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pgparity/pgparity/fence"
@@ -58,7 +59,7 @@ func (r *run) prepareReverse(ctx context.Context) error {
 		return err
 	}
 	r.facts.Reverse = []Stream{{Subscription: reverseName, Slot: slot, Publications: []string{reverseName}, Own: true}}
-	for _, part := range []func(context.Context) error{r.dropOldReverse, r.publishBack, r.makeSlots, r.subscribeBack} {
+	for _, part := range []func(context.Context) error{r.dropOldReverse, r.publishBack, r.makeSlots, r.subscribeBack, r.seesTables} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -274,12 +275,43 @@ func (r *run) subscribeBack(ctx context.Context) error {
 	statement := fmt.Sprintf(shown, postgres.Literal(conninfo))
 	a := Action{ID: "reverse-subscribe", On: r.from.name, Do: fmt.Sprintf(shown, "'"+postgres.Redacted(conninfo)+"'"), Why: "it carries nothing until it has a slot"}
 	return r.do(ctx, a, func(ctx context.Context) error {
+		// A superuser keeps the password out of the server's log; the RESET keeps it out
+		// of pg_stat_activity, which shows a session's last statement.
+		_ = r.from.control.Exec(ctx, "cutover quiet", "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'")
 		err := r.from.control.Exec(ctx, "cutover reverse-subscribe", statement, conninfo, postgres.Password(conninfo))
+		_ = r.from.control.Exec(ctx, "cutover quiet", "RESET log_statement; RESET log_min_duration_statement; RESET log_min_error_statement")
 		if postgres.HasCode(err, "42601") { // what it says quotes parts of the string, and may quote the password
 			return fmt.Errorf("%s: its server does not understand the connection string of the way back (cutover.reverse.connection): write it as postgres://user@host:5432/dbname with special characters percent-encoded, or as \"host=… dbname=… user=…\"", r.from.name)
 		}
 		if err != nil {
 			return fmt.Errorf("%w; the way back needs a subscription on the %s: a superuser up to 15, pg_create_subscription from 16 on, and a connection from that server to the %s (cutover.reverse.connection); or do without: reverse: off", err, r.from.name, r.to.name)
+		}
+		return nil
+	})
+}
+
+// seesTables makes sure that the subscription of the way back has found the tables
+// that are published for it: one that was led to another database carries nothing,
+// and nothing complains.
+func (r *run) seesTables(ctx context.Context) error {
+	read := `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE s.subname = ` + postgres.Literal(reverseName) + ` AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`
+	a := Action{ID: "reverse-sees", On: r.from.name, Do: read, Why: "it has found each table that is published for it"}
+	return r.gate(ctx, a, func(ctx context.Context) error {
+		seen, err := rows(ctx, r.from.control, "reverse", read, func(row postgres.Row) string { return strings.Clone(row.Text(0)) })
+		if err != nil {
+			return err
+		}
+		published, err := rows(ctx, r.to.control, "reverse", `SELECT pg_catalog.format('%I.%I', schemaname, tablename) FROM pg_catalog.pg_publication_tables WHERE pubname = $1`,
+			func(row postgres.Row) string { return strings.Clone(row.Text(0)) }, reverseName)
+		if err != nil {
+			return err
+		}
+		for _, t := range published {
+			if !slices.Contains(seen, t) {
+				return fmt.Errorf("%s: the subscription of the way back has not found %s, which the %s publishes: its connection leads to another database; correct it (cutover.reverse.connection), or do without: reverse: off", r.from.name, t, r.to.name)
+			}
 		}
 		return nil
 	})
@@ -321,7 +353,12 @@ func (r *run) aimReverse(ctx context.Context) error {
 			}
 		}
 	}
-	lsn, err := text(ctx, r.to.control, "reverse", "SELECT pg_catalog.pg_current_wal_lsn()")
+	// A slot is moved no further than to what is on the disk, and what was applied
+	// may not be there yet: a commit of ours, which lies behind it, sees to that.
+	if err := r.sql(ctx, r.to, "reverse-flush", "all that was applied is on the disk", "UPDATE pgparity.cutover SET run = run WHERE side = "+postgres.Literal(r.to.name)); err != nil {
+		return err
+	}
+	lsn, err := text(ctx, r.to.control, "reverse", "SELECT pg_catalog.pg_current_wal_flush_lsn()")
 	if err != nil {
 		return err
 	}

@@ -391,3 +391,27 @@ func (w *world) settle(t *testing.T) {
 		return w.target.ask(t, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'") == "0"
 	})
 }
+
+// TestReverseAnew: the way back that was kept from a switch that was given up has
+// what has joined the replication since.
+func TestReverseAnew(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	w := newWorld(t, 15, 18, `CREATE TABLE a (id int PRIMARY KEY)`, `CREATE TABLE later (id int PRIMARY KEY)`)
+	w.name = fmt.Sprintf("cut_%d", worlds.Add(1))
+	w.source.exec(t, "CREATE PUBLICATION "+w.name+" FOR TABLE a")
+	w.subscribe(t, w.name, w.name)
+	w.settle(t)
+	o := w.options(t)
+	o.KeepPrepared = true
+	o.Verify.Pairing.Filter.ExcludeTables = []string{"public.later"}
+	o.Confirm = func(context.Context, Question) error { return errors.New("not today") }
+	if r, err := Run(t.Context(), o); err != nil || r.Outcome == Done {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	w.source.exec(t, "ALTER PUBLICATION "+w.name+" ADD TABLE later")
+	w.target.exec(t, "SET default_transaction_read_only = off", "ALTER SUBSCRIPTION "+w.name+" REFRESH PUBLICATION")
+	w.settle(t)
+	o.Confirm, o.Verify.Pairing.Filter.ExcludeTables = nil, nil
+	w.backAndForth(t, o, `WITH a AS (INSERT INTO a SELECT 1 + coalesce(max(id), 0) FROM a RETURNING id) INSERT INTO later SELECT id FROM a`, `SELECT concat((SELECT sum(id) FROM a), ' ', (SELECT sum(id) FROM later))`)
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pgparity/pgparity/fence"
@@ -354,7 +355,9 @@ func (r *run) copyRest(ctx context.Context) error {
 const afterLive = 300 * time.Millisecond
 
 // errRefused: nothing was touched.
-var errRefused = errors.New("nothing was changed")
+type errRefused struct{ error }
+
+func (e errRefused) Unwrap() error { return e.error }
 
 // retire ends a run that is given up: the window is undone by now, and what was
 // prepared goes too, unless it is to be kept.
@@ -369,7 +372,7 @@ func (r *run) retire(ctx context.Context, why error) error {
 		if r.direction == Forward && len(r.facts.Saved) > 0 {
 			r.note("what an earlier run prepared is there still: a slot of the way back keeps the log of its server until the next run, or `pgparity cutover abort`")
 		}
-		return errors.Join(why, errRefused, r.end(why.Error()))
+		return errors.Join(errRefused{why}, r.end(why.Error()))
 	}
 	if r.o.KeepPrepared {
 		r.note("what was prepared was kept: a slot of the way back keeps the log of its server until the next run, or `pgparity cutover abort`")
@@ -469,7 +472,7 @@ func (r *run) conclude(err error) {
 	var blocked errBlocked
 	var stuck errNotUndone
 	if err != nil {
-		r.result.Reasons = append(r.result.Reasons, err.Error())
+		r.result.Reasons = append(r.result.Reasons, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	switch {
 	case err == nil:
@@ -485,7 +488,7 @@ func (r *run) conclude(err error) {
 		if r.direction == Rollback {
 			r.result.Next[len(r.result.Next)-1] = "the point of no return is passed: mend what is said above, and run `pgparity cutover rollback` again, which goes on from here"
 		}
-	case errors.As(err, &blocked), errors.Is(err, errRefused):
+	case errors.As(err, &blocked), errors.As(err, new(errRefused)):
 		r.result.Outcome, r.result.State = Refused, Init
 	default:
 		r.result.Outcome, r.result.State = AbortedRun, Aborted

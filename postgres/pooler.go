@@ -176,16 +176,24 @@ func (c *Console) Reload(ctx context.Context) error {
 // LoginRetry tells how many seconds it lets clients wait after a login at the server
 // failed.
 func (c *Console) LoginRetry(ctx context.Context) (string, error) {
+	return c.config(ctx, "server_login_retry")
+}
+
+// ConfigFile is the path of the file that it was started with, on its host.
+func (c *Console) ConfigFile(ctx context.Context) (string, error) { return c.config(ctx, "conffile") }
+
+// config reads one setting.
+func (c *Console) config(ctx context.Context, key string) (string, error) {
 	rows, err := c.exec(ctx, "SHOW CONFIG")
 	if err != nil {
 		return "", err
 	}
 	for _, r := range rows {
-		if r["key"] == "server_login_retry" {
+		if r["key"] == key {
 			return r["value"], nil
 		}
 	}
-	return "", fmt.Errorf("%s: it has no server_login_retry", c.db.side)
+	return "", fmt.Errorf("%s: it has no %s", c.db.side, key)
 }
 
 // SetLoginRetry sets that, until a RELOAD.

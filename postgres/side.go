@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -56,6 +57,8 @@ type Options struct {
 	Run string
 	// Database, where it is not "", is the database in place of the URL's.
 	Database string
+	// Host and Port, where Host is not "", are where to connect in place of the URL's.
+	Host, Port string
 	// Application is what the sessions call themselves (application_name) in place
 	// of the URL's; "" is the URL's, and pgparity where that has none.
 	Application string
@@ -146,6 +149,13 @@ func (o Options) poolConfig() (*pgxpool.Config, error) {
 	}
 	if o.Database != "" {
 		conn.Database = o.Database
+	}
+	if o.Host != "" {
+		port, err := strconv.ParseUint(o.Port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is no port", o.Side, o.Port)
+		}
+		conn.Host, conn.Port, conn.Fallbacks = o.Host, uint16(port), nil
 	}
 	switch {
 	case o.Application != "":
