@@ -8,7 +8,7 @@ TEST_FLAGS ?= -race
 SOAK_TIME ?= 10m
 SOAK_SEED ?=
 
-.PHONY: build demo test test-short soak lint bench servers deps docs
+.PHONY: build demo test test-cutover test-short soak lint bench servers deps docs
 
 build: ## the program, as ./pgparity
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o pgparity ./cmd/pgparity
@@ -19,6 +19,9 @@ demo: ## two servers, replication, damage, and what verify says of it
 test: deps servers ## everything, on real servers of seven majors
 	$(GO) test $(TEST_FLAGS) -timeout 30m ./...
 	$(GO) test -run TestMemory ./cmd/pgparity
+
+test-cutover: servers ## the switch under faults, kills and load, some minutes
+	PGPARITY_TEST_CUTOVER=all $(GO) test $(TEST_FLAGS) -count=1 -timeout 60m ./cutover
 
 test-short: ## less than a minute: fewer cases, no long scenarios
 	$(GO) test -short ./...

@@ -23,6 +23,7 @@ import (
 // TestUnflushedWriter: what somebody commits without waiting for the disk is found by
 // the last look into the slot too, which reads what is on the disk.
 func TestUnflushedWriter(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	lazy := maps.Clone(roomy)
@@ -151,6 +152,7 @@ func (h *held) release() {
 // TestLateStatement: a statement that closes the source, and arrives when the run
 // has given up and opened it again, closes nothing.
 func TestLateStatement(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -178,6 +180,7 @@ func TestLateStatement(t *testing.T) {
 // TestGuardOfASilentNetwork: what the guard was connected by answers no more, and
 // nothing says so: it connects anew.
 func TestGuardOfASilentNetwork(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	a := newArena(t)
@@ -196,6 +199,7 @@ func TestGuardOfASilentNetwork(t *testing.T) {
 // TestThawOrder: who connects while the source is being opened can write: a session
 // keeps the settings that it began with.
 func TestThawOrder(t *testing.T) {
+	long(t)
 	t.Parallel()
 	a := newArena(t)
 	r := a.open(t, a.options(t))
@@ -233,6 +237,7 @@ func TestThawOrder(t *testing.T) {
 // TestKilledWhilePreparing: abort takes down what a run had made when it was killed,
 // wherever that was.
 func TestKilledWhilePreparing(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	turn := make(chan struct{}, atOnce)
@@ -258,6 +263,7 @@ func TestKilledWhilePreparing(t *testing.T) {
 // next, be it that it was killed or that they were to be kept; a way back is made
 // also where none is wanted for the next switch.
 func TestRollbackLeavesNoSlots(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for name, left := range map[string]func(t *testing.T, s *stage, o Options){
@@ -322,6 +328,7 @@ func (s *stage) addTable(t *testing.T, name string) {
 // TestKeptIsNotWhatIs: what a run has kept, and what it has found, is not taken for
 // what is when the next one comes.
 func TestKeptIsNotWhatIs(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -367,6 +374,7 @@ func TestKeptIsNotWhatIs(t *testing.T) {
 
 // TestWhilePersonsThink: between the verification and the window anything may happen.
 func TestWhilePersonsThink(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for _, c := range []struct {
@@ -429,6 +437,7 @@ func TestWhilePersonsThink(t *testing.T) {
 // TestOldSessionsBesideASuperusers: those of clients are ended, whoever else is
 // connected.
 func TestOldSessionsBesideASuperusers(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s, o, leave := newOwned(t, 16, 18)
@@ -463,6 +472,7 @@ func TestOldSessionsBesideASuperusers(t *testing.T) {
 // tables alone; and the place that it has in the limit of an older server is nobody's
 // when it is gone.
 func TestPlainReplicationRole(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for _, major := range []int{12, 15} {
@@ -487,6 +497,7 @@ func TestPlainReplicationRole(t *testing.T) {
 // TestPasswordOfTheWayBack: what a server says of a connection string that it does
 // not understand is not repeated.
 func TestPasswordOfTheWayBack(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -514,6 +525,7 @@ func TestPasswordOfTheWayBack(t *testing.T) {
 // TestBlockedAfterAKill: what an earlier run has left is said, where the next one
 // stops before it touches anything.
 func TestBlockedAfterAKill(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)

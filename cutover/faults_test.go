@@ -172,6 +172,10 @@ var beforeNoReturn = []fault{
 	{name: "somebody writes after the mark", at: "before nothing-left", do: func(t *testing.T, s *stage) {
 		asSuperuser(t, s.source, "INSERT INTO stock (n) VALUES (-3)")
 	}, says: "changes were written after the database was closed to clients"},
+	{name: "positions that say more than there is", at: "before beat", do: func(t *testing.T, s *stage) {
+		asSuperuser(t, s.target, "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+			"CREATE TRIGGER swallow BEFORE INSERT OR UPDATE ON pgparity.heartbeat FOR EACH ROW EXECUTE FUNCTION swallow()", "ALTER TABLE pgparity.heartbeat ENABLE REPLICA TRIGGER swallow")
+	}, says: "the heartbeat's row is not there"},
 	{name: "a worker that fails", at: "before drained-healthy", do: func(t *testing.T, s *stage) {
 		worker := s.target.ask(t, "SELECT pid FROM pg_stat_subscription WHERE subname = '"+s.name+"' AND pid IS NOT NULL")
 		asSuperuser(t, s.target, "SELECT pg_terminate_backend("+worker+")")
@@ -205,6 +209,7 @@ var beforeNoReturn = []fault{
 // attempt is given up, the application writes to the source again, and both
 // databases are as they were.
 func TestFaultsBeforeNoReturn(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	turn := make(chan struct{}, atOnce)
@@ -273,6 +278,7 @@ var behindNoReturn = []fault{
 // TestFaultsBehindNoReturn: what happens behind the point of no return stops the
 // switch with the source closed, and the next run completes it.
 func TestFaultsBehindNoReturn(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	turn := make(chan struct{}, atOnce)
@@ -322,6 +328,7 @@ func stops(t *testing.T, s *stage, f fault) {
 // TestOpenedByHand: somebody opens the source behind the point of no return, before
 // the target is: then the target is not opened.
 func TestOpenedByHand(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -344,6 +351,7 @@ func TestOpenedByHand(t *testing.T) {
 // TestFaultsThatPass: a network that blinks behind the point of no return is waited
 // for.
 func TestFaultsThatPass(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -369,6 +377,7 @@ func TestFaultsThatPass(t *testing.T) {
 
 // TestCrashes: a server that crashes, and comes back.
 func TestCrashes(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	start := func(major int) *pgcluster.Cluster {

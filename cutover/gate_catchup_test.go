@@ -70,6 +70,7 @@ func (p *place) load(t *testing.T) (stop func() int) {
 // full verification is caught up with; when it has stopped, the gate sees no
 // difference that is none, and every one that is.
 func TestCatchUpUnderLoad(t *testing.T) {
+	long(t)
 	for _, majors := range [][2]int{{15, 18}, {13, 17}} {
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {
 			if majors[0] != 15 {

@@ -50,6 +50,7 @@ func (c *child) guard(t *testing.T) int {
 // still, and may go on: the guard waits, however long that takes. When the run goes
 // on, its window is over, and it takes back what it did.
 func TestGuardLeavesAStoppedRun(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	a := newArena(t)
@@ -75,6 +76,7 @@ func TestGuardLeavesAStoppedRun(t *testing.T) {
 // TestGuardOutlivesSignals: what ends the run from the terminal does not end its
 // guard.
 func TestGuardOutlivesSignals(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM}
@@ -99,6 +101,7 @@ func TestGuardOutlivesSignals(t *testing.T) {
 
 // TestGuardHasToLive: no window begins without the guard's eyes on it.
 func TestGuardHasToLive(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -128,6 +131,7 @@ func TestGuardHasToLive(t *testing.T) {
 // TestGuardAndRunKilled: when nobody is left, abort has the application write
 // again, and so does the next run, before it switches.
 func TestGuardAndRunKilled(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for _, at := range []string{"before drained#1", "before no-return#2"} {
@@ -166,6 +170,7 @@ func TestGuardAndRunKilled(t *testing.T) {
 // TestGuardOfAnOlderRun: the run that took up one that had died dies too, before it
 // has a guard of its own: the first one's guard is there still.
 func TestGuardOfAnOlderRun(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	a := newArena(t)
@@ -192,6 +197,7 @@ func TestGuardOfAnOlderRun(t *testing.T) {
 
 // TestGuardOfARollback: the guard of a rollback opens the target again.
 func TestGuardOfARollback(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	before := []string{"after freeze-limit#1", "journal reached DRAINED#1", "journal reached REVERSE_READY#1"}

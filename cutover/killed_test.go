@@ -58,6 +58,7 @@ func points(t *testing.T) (names []string, took map[string]time.Duration) {
 // next run completes. Never is a row that was acknowledged lost, and never do both
 // sides take writes.
 func TestKilled(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	random := draw(t)

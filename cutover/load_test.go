@@ -35,6 +35,7 @@ const (
 // CUTOVER_RUNS=10 repeats it with larger tables, prints what clients saw, and
 // holds the limits.
 func TestSwitchUnderLoad(t *testing.T) {
+	long(t)
 	slow(t)
 	runs, branches, accounts := 1, 10, 1000
 	measured, _ := strconv.Atoi(os.Getenv("CUTOVER_RUNS"))

@@ -57,6 +57,7 @@ func newOwned(t *testing.T, source, target int) (s *stage, o Options, leave func
 // TestOwner: an owner that is no superuser does everything, and gets into the
 // database that it has closed when it has to.
 func TestOwner(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s, o, leave := newOwned(t, 16, 18)
@@ -117,6 +118,7 @@ func TestOwner(t *testing.T) {
 // TestOwnerAndOlderServer: up to 15 only a superuser makes a subscription, so there
 // is no way back.
 func TestOwnerAndOlderServer(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for _, major := range []int{12, 15} {
@@ -149,6 +151,7 @@ func TestOwnerAndOlderServer(t *testing.T) {
 // TestOwnerAndSuperuser: a superuser's session may not be ended by an owner; it is
 // said whose it is, and the source is open again.
 func TestOwnerAndSuperuser(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for _, at := range []string{"before freeze-limit", "after end-clients"} { // there, and come later

@@ -63,6 +63,7 @@ func (s *stage) refused(t *testing.T, what string, run command, o Options, says 
 // TestContradictions: where databases and journal do not say the same, nothing is
 // done. When a person has mended it, the run goes on.
 func TestContradictions(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for _, c := range []struct {
@@ -153,6 +154,7 @@ func setReadOnly(t *testing.T, p *place, how string) {
 
 // TestLostJournal: without the journal the databases say how far it had come.
 func TestLostJournal(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	turn := make(chan struct{}, atOnce)
@@ -174,7 +176,9 @@ func TestLostJournal(t *testing.T) {
 		{at: "journal reached LIVE", goes: true},
 	} {
 		commands := map[string]command{"run": Run, "abort": Abort}
-		if !everything() { // one of them
+		if c.at == "journal reached PREPARED" { // nothing but the ledger says what to take back
+			delete(commands, "run")
+		} else if !everything() { // one of them
 			delete(commands, []string{"run", "abort"}[random.IntN(2)])
 		}
 		for name, run := range commands {
@@ -213,6 +217,7 @@ func TestLostJournal(t *testing.T) {
 // TestLife takes a pair through its life, with the commands that are none of it
 // asked in between: those do nothing.
 func TestLife(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -296,6 +301,7 @@ func TestLife(t *testing.T) {
 
 // TestWrongPair: a journal is of one pair.
 func TestWrongPair(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s, other := newStage(t), newStage(t)
@@ -311,6 +317,7 @@ func TestWrongPair(t *testing.T) {
 
 // TestTwoRuns: one at a time, whatever journal it keeps.
 func TestTwoRuns(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -337,6 +344,7 @@ func TestTwoRuns(t *testing.T) {
 // TestJournalFull: when the file system is full the window is taken back, and
 // what could not be written does not stand in the way of what is.
 func TestJournalFull(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	for _, at := range []string{"journal reached FROZEN#1", "after no-return#2"} {
@@ -365,6 +373,7 @@ func TestJournalFull(t *testing.T) {
 // TestAsItWas: what closing changes is given back exactly, be the switch given up or
 // rolled back, and holds against what roles have of their own.
 func TestAsItWas(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)
@@ -434,6 +443,7 @@ func TestAsItWas(t *testing.T) {
 // TestUnfreeze: what is written down for whoever is left opens the source, here and
 // on the target's server.
 func TestUnfreeze(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	s := newStage(t)

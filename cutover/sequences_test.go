@@ -213,6 +213,7 @@ func TestSequencesWithoutPrivilege(t *testing.T) {
 // TestManySequences: 100 are set within what a window has for them, and some
 // thousands are set at all.
 func TestManySequences(t *testing.T) {
+	long(t)
 	slow(t)
 	for _, n := range []int{100, 3000} {
 		w := newWorld(t, 15, 18, fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP EXECUTE format('CREATE TABLE many_%%s (id bigserial PRIMARY KEY)', i); IF i %% 500 = 0 THEN COMMIT; END IF; END LOOP; END $$`, n))

@@ -11,6 +11,7 @@ import (
 // TestShortSlots: what the window reads of the log does not depend on how much was
 // written beforehand.
 func TestShortSlots(t *testing.T) {
+	long(t)
 	slow(t)
 	for _, majors := range [][2]int{{15, 18}, {13, 15}} { // without the function, and with it
 		t.Run(fmt.Sprint(majors), func(t *testing.T) {

@@ -122,6 +122,7 @@ func (b *bucardo) pids() (pids []int) {
 // at work when the clients' sessions are ended: its own are spared until it is
 // stopped.
 func TestBucardo(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id serial PRIMARY KEY, w text)`)

@@ -59,6 +59,7 @@ func (w *world) untouched(t *testing.T) {
 // TestStill switches to a restored copy, which nothing replicates to: there is no
 // way back but one's own.
 func TestStill(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id serial PRIMARY KEY, w text)`, `INSERT INTO a (w) SELECT 'w' || i FROM generate_series(1, 100) i`)
@@ -87,6 +88,7 @@ func TestStill(t *testing.T) {
 
 // TestStillDiffers: a copy that differs is not switched to.
 func TestStillDiffers(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id int PRIMARY KEY, w text)`, `INSERT INTO a SELECT i, 'w' || i FROM generate_series(1, 100) i`)
@@ -110,6 +112,7 @@ func reasonsOf(r *Result) []string {
 
 // TestVerifyOnly proves and touches nothing: somebody else switches.
 func TestVerifyOnly(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id serial PRIMARY KEY, w text)`)
@@ -131,6 +134,7 @@ func TestVerifyOnly(t *testing.T) {
 
 // TestStandby: a standby is nobody's to switch to.
 func TestStandby(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 15, `CREATE TABLE a (id int PRIMARY KEY)`)
@@ -158,6 +162,7 @@ func TestStandby(t *testing.T) {
 // TestOldServers: below 11 a slot cannot be moved ahead, and is made in the window;
 // below 13 closed databases count walsenders.
 func TestOldServers(t *testing.T) {
+	long(t)
 	slow(t)
 	for _, majors := range [][2]int{{10, 15}, {11, 10}} {
 		t.Run(fmt.Sprintf("%d to %d", majors[0], majors[1]), func(t *testing.T) {
@@ -194,6 +199,7 @@ func (w *world) backAndForth(t *testing.T, o Options, write, read string) {
 // TestOddNames: databases whose names have to be quoted, several subscriptions for
 // one pair, partitioned tables, and a publication of all tables.
 func TestOddNames(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	tables := []string{
@@ -224,6 +230,7 @@ func TestOddNames(t *testing.T) {
 
 // TestAllTables: a publication of all tables carries our own as well.
 func TestAllTables(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id serial PRIMARY KEY, w text)`)
@@ -244,6 +251,7 @@ WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_
 // writing too, and has its setting again in the end; a session that was on the
 // target before it was opened is not left read only.
 func TestRoles(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id serial PRIMARY KEY, w text)`)
@@ -315,6 +323,7 @@ func pgcode(err error, code string) bool {
 
 // TestReverseIdentity: the way back must not make the application's updates fail.
 func TestReverseIdentity(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id serial PRIMARY KEY, w text)`)
@@ -337,6 +346,7 @@ func TestReverseIdentity(t *testing.T) {
 
 // TestPublishInsert: what a publication leaves out would be lost by a switch.
 func TestPublishInsert(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE log (at int, w text)`)
@@ -395,6 +405,7 @@ func (w *world) settle(t *testing.T) {
 // TestReverseAnew: the way back that was kept from a switch that was given up has
 // what has joined the replication since.
 func TestReverseAnew(t *testing.T) {
+	long(t)
 	slow(t)
 	t.Parallel()
 	w := newWorld(t, 15, 18, `CREATE TABLE a (id int PRIMARY KEY)`, `CREATE TABLE later (id int PRIMARY KEY)`)

@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +23,15 @@ func slow(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("skipped: takes seconds; run without -short")
+	}
+}
+
+// long marks a test of minutes: faults, kills, loads, and other tools. make
+// test-cutover runs them.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("PGPARITY_TEST_CUTOVER") != "all" {
+		t.Skip("skipped: takes long, kills or loads servers; run by make test-cutover")
 	}
 }
 
