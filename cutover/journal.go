@@ -63,13 +63,10 @@ func (rec Record) hangsOn() bool {
 	if rec.Kind != Begins && rec.Kind != Reached {
 		return true
 	}
-	switch rec.State {
-	case Frozen, Drained, Sequenced, Verified, TargetOpen:
-		return false
-	case Freezing:
+	if rec.State == Freezing {
 		return rec.Kind == Begins
 	}
-	return true
+	return !slices.Contains([]State{Frozen, Drained, Sequenced, Verified, TargetOpen}, rec.State)
 }
 
 func effects(actions []Action) []Effect {

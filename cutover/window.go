@@ -339,7 +339,7 @@ func (r *run) thaw(ctx context.Context) error {
 	settings, roles, letIn := r.thawSQL()
 	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(slices.Concat(settings, roles, letIn), ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
 		if err := r.maintain(ctx, r.from, settings); err != nil { // nobody is let in who could not write
-			return false, err.Error(), nil
+			return false, err.Error(), nil //nolint:nilerr // it is tried again, and told when the time is over
 		}
 		var err error
 		for _, role := range roles {
