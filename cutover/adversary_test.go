@@ -17,7 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pgparity/pgparity/internal/pgcluster"
+	"github.com/pgparity/pgparity/postgres"
 )
 
 // TestUnflushedWriter: what somebody commits without waiting for the disk is found by
@@ -540,5 +543,126 @@ func TestBlockedAfterAKill(t *testing.T) {
 	}
 	if r.Outcome != Refused || !strings.Contains(strings.Join(r.Notes, ""), "what an earlier run prepared is there still") {
 		t.Errorf("%s %v %v", r.Outcome, r.Reasons, r.Notes)
+	}
+}
+
+// TestUnfreezeGoesAway: what opens the source by hand does not lie about when it must
+// not be run any more, nor when nothing is closed.
+func TestUnfreezeGoesAway(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	s := newStage(t)
+	o := s.options(t)
+	lies := func() bool {
+		_, err := os.Stat(o.Journal + ".unfreeze.sql")
+		return err == nil
+	}
+	no, armed := errors.New("no"), false
+	failing := o
+	failing.KeepPrepared = true
+	failing.StartGuard = func(context.Context, Guarding) (Guard, error) {
+		armed = lies()
+		return nil, no
+	}
+	r, err := Run(t.Context(), failing)
+	if err != nil || r.Outcome != AbortedRun || !armed || lies() {
+		t.Fatalf("%+v %v; armed %t, given up %t", r, err, armed, lies())
+	}
+	o.point = func(id string) {
+		if id == "before reverse-beat" && lies() {
+			t.Error("it lies there behind the point of no return")
+		}
+	}
+	r, err = Run(t.Context(), o)
+	succeed(t, r, err)
+	if n := s.target.ask(t, "SELECT count(*) FROM pgparity.cutover_journal WHERE side = 'unfreeze.sql'"); n != "0" {
+		t.Error("it lies on the target still")
+	}
+}
+
+// TestSessionsOfTheWindow: who connected while the source was closed, and could, is
+// not left with a session that is read only when it is open again.
+func TestSessionsOfTheWindow(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	s := newStage(t)
+	var late *pgx.Conn
+	aborts(t, s, fault{at: "after nothing-left", do: func(t *testing.T, s *stage) {
+		late = connect(t, s.source.url)
+		s.wires[1].sever()
+		s.mendIn(s.wires[1], 300*time.Millisecond)
+	}, says: "PNR"})
+	if _, err := late.Exec(t.Context(), "INSERT INTO stock (n) VALUES (1)"); err == nil || postgres.HasCode(err, "25006") {
+		t.Errorf("a session that was connected in the window: %v, want it ended", err)
+	}
+}
+
+// TestDelayedWrittenLate: what somebody who is no client adds to a table that no slot
+// tells of ends the attempt too.
+func TestDelayedWrittenLate(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	s := newStage(t)
+	for _, p := range []*place{s.source, s.target} {
+		p.exec(t, "CREATE TABLE logs (id serial PRIMARY KEY)")
+	}
+	s.source.exec(t, "INSERT INTO logs SELECT FROM generate_series(1, 100)")
+	aborts(t, s, fault{at: "before last-beat", set: func(o *Options) { o.Delayed = []Delayed{{Table: "public.logs"}} }, do: func(t *testing.T, s *stage) {
+		asSuperuser(t, s.source, "INSERT INTO logs VALUES (1000)")
+	}, says: "logs was written to after the database was closed to clients"})
+}
+
+// TestWayBackKeepsNoLog: the slot of the way back goes ahead while a person thinks.
+func TestWayBackKeepsNoLog(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	s := newStage(t)
+	o := s.options(t)
+	o.forward = 50 * time.Millisecond
+	o.Confirm = func(context.Context, Question) error {
+		s.source.exec(t, "INSERT INTO stock (n) SELECT i FROM generate_series(1, 100) i")
+		until(t, "they are there", func() bool { return s.target.ask(t, "SELECT count(*) FROM stock") == "300" })
+		end := s.target.ask(t, "SELECT pg_current_wal_lsn()")
+		until(t, "the slot is past them", func() bool {
+			return s.target.ask(t, "SELECT bool_and(confirmed_flush_lsn >= '"+end+"') FROM pg_replication_slots WHERE database = current_database()") == "true"
+		})
+		return nil
+	}
+	r, err := Run(t.Context(), o)
+	succeed(t, r, err)
+}
+
+// TestOldestServer: a server of 10 moves no slot, so that of the way back is made in
+// the window, in each attempt anew.
+func TestOldestServer(t *testing.T) {
+	slow(t)
+	t.Parallel()
+	w := newWorld(t, 10, 11, `CREATE TABLE a (id int PRIMARY KEY)`)
+	w.replicate(t)
+	w.source.exec(t, `INSERT INTO a SELECT i FROM generate_series(1, 1000) i`)
+	o := w.options(t)
+	o.drop, o.Attempts = map[string]bool{"preflight": true}, 2
+	seen := 0
+	o.point = func(id string) {
+		if id == "after reverse-aimed" {
+			if seen++; seen == 2 { // in the first attempt to lead back
+				asSuperuser(t, w.target, "INSERT INTO a VALUES (0)")
+			}
+		}
+	}
+	for i, run := range []command{Run, RollBack, Run, Finalize} {
+		r, err := run(t.Context(), o)
+		succeed(t, r, err)
+		here := []*place{w.target, w.source}[i%2]
+		if i == 3 {
+			here = w.target
+		}
+		here.exec(t, fmt.Sprintf(`INSERT INTO a SELECT i FROM generate_series(%d, %d) i`, 1000*i+1001, 1000*i+2000))
+	}
+	if seen != 4 {
+		t.Errorf("%d attempts, want one to lead there, two to lead back, and one to lead there", seen)
+	}
+	if n := w.target.ask(t, "SELECT count(*) FROM a"); n != "5001" {
+		t.Errorf("%s rows, want 5001", n)
 	}
 }

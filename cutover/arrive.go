@@ -44,7 +44,7 @@ func (r *run) arrived(ctx context.Context, e *end) error {
 func (r *run) arrival(ctx context.Context, e *end) string {
 	ctx, cancel := context.WithTimeout(ctx, arrivalTry)
 	defer cancel()
-	c, err := postgres.OpenControl(ctx, postgres.Options{Side: "application", URL: r.o.Application, Run: r.id, Application: "pgparity arrival", AsClient: true})
+	c, err := postgres.OpenControl(ctx, postgres.Options{Side: "application", URL: r.o.Application, Run: r.id, Application: "pgparity arrival", AsClient: true, Pooled: true})
 	if err != nil {
 		return err.Error()
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -208,9 +207,6 @@ WHERE s.subname = $1 AND r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat'
 	if err != nil {
 		return err
 	}
-	if err := r.letReadHeartbeat(ctx, s); err != nil {
-		return err
-	}
 	if carried != "t" {
 		published, err := text(ctx, r.from.control, "heartbeat", `SELECT EXISTS (SELECT FROM pg_catalog.pg_publication_tables WHERE pubname = ANY ($1::pg_catalog.text[]) AND schemaname = 'pgparity' AND tablename = 'heartbeat')`, postgres.TextArray(s.Publications))
 		if err != nil {
@@ -249,28 +245,12 @@ WHERE s.subname = $1 AND r.srrelid = pg_catalog.to_regclass('pgparity.heartbeat'
 // take to be made.
 const copyPatience = time.Minute
 
-// letReadHeartbeat lets the role that carries the stream copy the heartbeat's table:
-// one that is no superuser may read what it was given, and nobody has given it this.
-func (r *run) letReadHeartbeat(ctx context.Context, s Stream) error {
-	roles, err := rows(ctx, r.from.control, "heartbeat", `SELECT DISTINCT pg_catalog.quote_ident(a.usename) FROM pg_catalog.pg_replication_slots s JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid
-WHERE s.slot_name = $1 AND (pg_catalog.has_schema_privilege(a.usesysid, pg_catalog.to_regnamespace('pgparity')::pg_catalog.oid, 'USAGE')
-  AND pg_catalog.has_table_privilege(a.usesysid, pg_catalog.to_regclass('pgparity.heartbeat')::pg_catalog.oid, 'SELECT')) IS NOT TRUE`, func(row postgres.Row) string { return strings.Clone(row.Text(0)) }, s.Slot)
-	if err != nil {
-		return err
-	}
-	for _, role := range roles {
-		if err := r.sql(ctx, r.from, "heartbeat-grant", "the role that replicates copies it", "GRANT USAGE ON SCHEMA pgparity TO "+role+"; GRANT SELECT ON pgparity.heartbeat TO "+role); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // grantCopy lets the role that replicates read our tables: the heartbeat is copied
 // as it, and it may have been granted the application's tables alone.
 func (r *run) grantCopy(ctx context.Context, s Stream) error {
 	role, err := text(ctx, r.from.control, "heartbeat", `SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_replication_slots s JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
-WHERE s.slot_name = $1 AND NOT r.rolsuper AND NOT (pg_catalog.has_schema_privilege(r.oid, 'pgparity', 'USAGE') AND pg_catalog.has_table_privilege(r.oid, 'pgparity.heartbeat', 'SELECT'))`, s.Slot)
+WHERE s.slot_name = $1 AND NOT r.rolsuper AND (pg_catalog.has_schema_privilege(r.oid, pg_catalog.to_regnamespace('pgparity')::pg_catalog.oid, 'USAGE')
+  AND pg_catalog.has_table_privilege(r.oid, pg_catalog.to_regclass('pgparity.heartbeat')::pg_catalog.oid, 'SELECT')) IS NOT TRUE`, s.Slot) // in a plan there is neither
 	if err != nil || role == "" {
 		return err
 	}
@@ -471,7 +451,7 @@ func (r *run) ask(ctx context.Context) error {
 		return nil
 	}
 	q := Question{What: fmt.Sprintf("Clients of %s (%s) will be kept out, and led to %s (%s).", r.from.db.Server().Database, r.from.name, r.to.db.Server().Database, r.to.name),
-		Type: r.to.db.Server().Database, PredictedMS: r.facts.PredictedMS}
+		Type: r.to.db.Server().Database, PredictedMS: r.result.PredictedMS}
 	return r.gate(ctx, Action{ID: "confirm", On: "here", Do: "type " + q.Type, Why: "a person says yes"}, func(ctx context.Context) error {
 		if err := r.o.Confirm(ctx, q); err != nil {
 			return errGiveUp{fmt.Errorf("not confirmed: %w", err)}
@@ -491,15 +471,19 @@ func (r *run) warm(ctx context.Context) error {
 }
 
 // disarm ends what arm began.
-func (r *run) disarm(context.Context) error {
+func (r *run) disarm(ctx context.Context) error {
 	r.releaseGuard()
 	r.result.Outage = r.stopDowntime()
-	return nil
+	return r.forgetThaw(ctx)
 }
 
-// thawFile is beside the journal.
-func (r *run) thawFile() string {
-	return filepath.Join(filepath.Dir(r.o.Journal), "unfreeze.sql")
+// thawFile is beside the journal, and the journal's own: others may lie there.
+func (r *run) thawFile() string { return r.o.Journal + ".unfreeze.sql" }
+
+// forgetThaw removes it: run behind the point of no return, it would have two
+// databases take writes.
+func (r *run) forgetThaw(ctx context.Context) error {
+	return r.do(ctx, Action{ID: "unfreeze-gone", On: "here", Do: "remove " + r.thawFile(), Why: "nobody is to run it any more"}, func(context.Context) error { return removeFile(r.thawFile()) })
 }
 
 // writeThaw writes down, here and on the side that is switched to, the statements that open the

@@ -132,6 +132,31 @@ func (r *run) copyInWindow(ctx context.Context) error {
 	})
 }
 
+// sameEnds proves that nobody added a row to a delayed table since it was read to its
+// end: no slot tells of it.
+func (r *run) sameEnds(ctx context.Context) error {
+	if len(r.o.Delayed) == 0 {
+		return nil
+	}
+	return r.gate(ctx, Action{ID: "delayed-same", On: r.from.name, Do: "SELECT … FROM (each delayed table) ORDER BY … DESC LIMIT 1", Why: "nobody wrote since they were copied"}, func(ctx context.Context) error {
+		list, err := r.copies(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range list {
+			last, err := c.last(ctx, r.from.db)
+			if err != nil {
+				return err
+			}
+			was, some := r.facts.Ends[c.Table]
+			if some != (last != nil) || some && was != *last {
+				return fmt.Errorf("%s: %s was written to after the database was closed to clients: a superuser, a job or another background process writes there; find it, and run again", r.from.name, c.table.Name)
+			}
+		}
+		return nil
+	})
+}
+
 // remember keeps a value, and that there is none.
 func remember(values map[string]string, c *copied, value *string) {
 	if delete(values, c.Table); value != nil {

@@ -74,7 +74,7 @@ func (r *run) prepareDowntime(ctx context.Context, e *end) error {
 func (r *run) applicationRole(ctx context.Context) (string, error) {
 	connecting, cancel := context.WithTimeout(ctx, beatFirst)
 	defer cancel()
-	c, err := postgres.OpenControl(connecting, postgres.Options{Side: applicationEnd, URL: r.o.Application, Run: r.id, Application: application(r.id), AsClient: true})
+	c, err := postgres.OpenControl(connecting, postgres.Options{Side: applicationEnd, URL: r.o.Application, Run: r.id, Application: application(r.id), AsClient: true, Pooled: true})
 	if err != nil {
 		return "", err
 	}

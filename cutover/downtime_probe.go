@@ -46,7 +46,7 @@ func (r *run) watch(ctx context.Context, first chan<- beaten) *downtime {
 	read := &prober{kind: kindRead, ask: func() (string, []string, int64) { return readBeat, []string{r.id}, 0 }}
 	for _, p := range []*prober{write, read} {
 		p.of, p.began, p.patience = &d.record, d.began, max(beatPatience, 2*r.o.Budgets.Window)
-		p.options = postgres.Options{Side: applicationEnd, URL: r.o.Application, Run: r.id, Application: "pgparity downtime", AsClient: true}
+		p.options = postgres.Options{Side: applicationEnd, URL: r.o.Application, Run: r.id, Application: "pgparity downtime", AsClient: true, Pooled: true}
 		d.ended.Go(func() { p.run(next, ctx, first) })
 	}
 	return d

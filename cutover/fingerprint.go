@@ -34,28 +34,40 @@ const fingerprintSQL = `WITH own AS (
 )
 SELECT pg_catalog.concat(count(*), ' ', sum(pg_catalog.hashtext(pg_catalog.concat(k, ' ', o, ' ', x, ' ', n))::pg_catalog.int8)) FROM parts`
 
-// fingerprint remembers how the definitions of both sides stand.
+// fingerprint remembers how the definitions of both sides stand. The statement is
+// prepared where the window runs it: to plan it takes longer than to run it.
 func (r *run) fingerprint(ctx context.Context) error {
-	both, err := postgres.Both(ctx, r.from.db, r.to.db, readFingerprint)
+	for _, e := range []*end{r.from, r.to} {
+		if err := e.control.Exec(ctx, "cutover fingerprint", "PREPARE "+fingerprintName+" AS "+fingerprintSQL); err != nil && !postgres.HasCode(err, "42P05") { // it is there
+			return err
+		}
+	}
+	both, err := r.fingerprints(ctx)
 	r.facts.Fingerprint = map[string]string{r.from.name: both[0], r.to.name: both[1]}
 	return err
 }
 
-func readFingerprint(ctx context.Context, db *postgres.DB) (print string, err error) {
-	err = db.Read(ctx, "cutover fingerprint", func(ctx context.Context, s *postgres.Session) error {
-		return s.Each(ctx, postgres.Statement{SQL: fingerprintSQL}, func(row postgres.Row) error {
-			print = row.Text(0)
-			return nil
-		})
-	})
-	return print, err
+const fingerprintName = "pgparity_fingerprint"
+
+func (r *run) fingerprints(ctx context.Context) (both [2]string, err error) {
+	read := func(e *end, into *string) func(context.Context) error {
+		return func(ctx context.Context) (err error) {
+			*into, err = text(ctx, e.control, "fingerprint", "EXECUTE "+fingerprintName)
+			if postgres.HasCode(err, "26000") { // the connection is another one
+				*into, err = text(ctx, e.control, "fingerprint", fingerprintSQL)
+			}
+			return err
+		}
+	}
+	err = r.together(ctx, read(r.from, &both[0]), read(r.to, &both[1]))
+	return both, err
 }
 
 // sameDefinitions proves that nothing was defined anew since the run was armed:
 // such a change is replicated by nobody, and may take rows with it.
 func (r *run) sameDefinitions(ctx context.Context) error {
 	return r.gate(ctx, Action{ID: "same-definitions", On: "both", Do: "SELECT … FROM pg_class, pg_attribute, pg_constraint, …", Why: "no definition has changed since the run was armed"}, func(ctx context.Context) error {
-		both, err := postgres.Both(ctx, r.from.db, r.to.db, readFingerprint)
+		both, err := r.fingerprints(ctx)
 		if err != nil {
 			return err
 		}

@@ -102,11 +102,11 @@ func (r *run) roleOn(ctx context.Context, e *end) error {
 func (r *run) noLongTransactions(ctx context.Context) error {
 	limit := max(r.o.Preflight.LongTransaction, time.Second)
 	sql := fmt.Sprintf(`SELECT a.pid, coalesce(a.usename::pg_catalog.text, ''), extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::pg_catalog.int8 FROM pg_catalog.pg_stat_activity a
-WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.application_name <> $1 AND a.xact_start < pg_catalog.clock_timestamp() - interval '%d ms' ORDER BY a.xact_start LIMIT 1`, limit.Milliseconds())
+WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.application_name <> %s AND a.xact_start < pg_catalog.clock_timestamp() - interval '%d ms' ORDER BY a.xact_start LIMIT 1`, postgres.Literal(application(r.id)), limit.Milliseconds())
 	return r.await(ctx, Action{ID: "no-long-transactions", On: r.from.name, Do: sql, Why: fmt.Sprintf("no client has a transaction open for more than %v", limit)}, func(ctx context.Context) (bool, string, error) {
 		found, err := rows(ctx, r.from.control, "long", sql, func(row postgres.Row) string {
 			return fmt.Sprintf("backend %s of role %q has had a transaction open for %s s: end it (SELECT pg_terminate_backend(%[1]s)), or try again later", row.Text(0), row.Text(1), row.Text(2))
-		}, application(r.id))
+		})
 		return len(found) == 0, strings.Join(found, ""), err
 	})
 }
@@ -138,6 +138,7 @@ func (r *run) freeze(ctx context.Context) error {
 	if err := r.sql(ctx, r.from, "freeze-read-only", "who does (a superuser) cannot write by accident", "ALTER DATABASE "+r.from.database+" SET default_transaction_read_only = on"); err != nil {
 		return err
 	}
+	r.facts.ClosedAt = time.Now().UTC()
 	if err := r.closeRoles(ctx); err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ type probes struct {
 	drop     map[string]bool // actions that are left out, by id
 	dropStep map[State]bool  // steps of which nothing is done
 	point    func(id string) // called before and after each action
+	forward  time.Duration   // how often the slots of the way back are moved ahead, 0 for what is usual
 }
 
 // guardReady is what a guard says on its output once it waits.
@@ -214,7 +215,14 @@ func Watch(ctx context.Context, in io.Reader, out io.Writer, log func(format str
 	}
 	s := r.journal.standing()
 	if !s.exposed() || s.Direction != g.Direction {
-		log("run %s has ended (%s): nothing to do", g.Run, s.last())
+		what := "nothing to do"
+		if s.passed() && !s.Over {
+			what = "behind the point of no return only `pgparity cutover run` leads on"
+			if s.Direction == Rollback {
+				what = "behind the point of no return only `pgparity cutover rollback` leads on"
+			}
+		}
+		log("run %s has ended (%s): %s", g.Run, s.last(), what)
 		return nil
 	}
 	// It may be another run, which took this one up, and died before it had a guard

@@ -40,7 +40,7 @@ func TestSwitchUnderLoad(t *testing.T) {
 	runs, branches, accounts := 1, 10, 1000
 	measured, _ := strconv.Atoi(os.Getenv("CUTOVER_RUNS"))
 	if measured > 0 {
-		runs, branches, accounts = measured, 5, 100_000
+		runs, branches, accounts = measured, 5, 20_000
 	}
 	for _, majors := range [][2]int{{15, 18}, {13, 17}} {
 		t.Run(fmt.Sprintf("%d to %d", majors[0], majors[1]), func(t *testing.T) {

@@ -205,7 +205,7 @@ func (r *run) throughWindow(ctx context.Context, last State) error {
 			continue
 		}
 		if s.state == Armed {
-			if err := r.ask(ctx); err != nil {
+			if err := flushing((*run).ask)(r, ctx); err != nil {
 				return err
 			}
 		}
@@ -240,7 +240,7 @@ func (e errNotUndone) Error() string {
 	if e.open {
 		return fmt.Sprintf("the %s can be written to again, and the rest could not be taken back: %v; run `pgparity cutover abort`", e.side, e.err)
 	}
-	return fmt.Sprintf("what was done could not be taken back: %v; the %s may be closed still, and the guard, where there is one, tries for %v more: run `pgparity cutover abort`, or unfreeze.sql beside the journal", e.err, e.side, guardPatience)
+	return fmt.Sprintf("what was done could not be taken back: %v; the %s may be closed still, and the guard, where there is one, tries for %v more: run `pgparity cutover abort`, or run the .unfreeze.sql beside the journal", e.err, e.side, guardPatience)
 }
 func (e errNotUndone) Unwrap() error { return e.err }
 

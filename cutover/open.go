@@ -28,7 +28,7 @@ func (r *run) openTo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.together(ctx, r.startReverse, r.admit)
+	return r.together(ctx, r.startReverse, r.admit, r.forgetThaw)
 }
 
 // admit opens to, and sees that it is.
@@ -167,6 +167,9 @@ func (r *run) goLive(ctx context.Context) error {
 		}
 	}
 	if err := r.leaveClosed(ctx); err != nil {
+		return err
+	}
+	if err := r.sql(ctx, r.to, "unfreeze-copy-gone", "nobody is to run it any more", "DELETE FROM pgparity.cutover_journal WHERE side = 'unfreeze.sql'"); err != nil {
 		return err
 	}
 	if r.direction == Rollback { // what they say is of the target

@@ -90,6 +90,10 @@ func (r *run) leadThere(ctx context.Context, b *bouncer, edits []EditedFile) err
 	if err != nil {
 		return err
 	}
+	was, err := postgres.AddressOf(r.from.db.Side(), r.from.url)
+	if err != nil {
+		return err
+	}
 	server := r.to.db.Server()
 	seen := map[led]bool{}
 	for _, f := range edits {
@@ -103,6 +107,9 @@ func (r *run) leadThere(ctx context.Context, b *bouncer, edits []EditedFile) err
 		}
 		if shall.port == is.Port && sameHost(ctx, shall.host, is.Host) {
 			continue
+		}
+		if shall.port == was.Port && sameHost(ctx, shall.host, was.Host) {
+			return fmt.Errorf("%s: target would lead %s to %v, which is the %s: correct target (host, port)", b.on(), f.entry(), shall, r.from.name)
 		}
 		switch found, err := r.peek(ctx, shall); {
 		case err != nil:

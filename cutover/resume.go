@@ -39,7 +39,7 @@ func (r *run) resume(ctx context.Context) (bool, error) {
 	case s.switched() && s.finalising():
 		return false, &OperatorError{fmt.Errorf("the switch of journal %s is finalised (%s): there is no way back any more, and another switch is another journal's", r.o.Journal, s.last())}
 	case s.Over && s.Led == r.direction:
-		r.result.State = Live
+		r.result.State, r.result.Strategy = Live, s.Facts.Strategy
 		r.note("the application was led to the %s already: there is nothing to do", r.to.name)
 		return false, nil
 	case s.passed() && !s.Over:

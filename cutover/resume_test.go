@@ -450,7 +450,7 @@ func TestUnfreeze(t *testing.T) {
 	o := s.options(t)
 	crashed(t, Run, o, "journal reached DRAINED")
 	s.refuses(t, 0, 0)
-	script, err := os.ReadFile(filepath.Join(filepath.Dir(o.Journal), "unfreeze.sql"))
+	script, err := os.ReadFile(o.Journal + ".unfreeze.sql")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -257,7 +257,11 @@ func (r *run) makeSlot(ctx context.Context, slot string) error {
 	if err != nil || there == "t" {
 		return err
 	}
-	return r.sql(ctx, r.to, "reverse-slot", "waits for every transaction that is under way there", "SELECT pg_catalog.pg_create_logical_replication_slot("+postgres.Literal(slot)+", 'pgoutput')")
+	err = r.sql(ctx, r.to, "reverse-slot", "waits for every transaction that is under way there", "SELECT pg_catalog.pg_create_logical_replication_slot("+postgres.Literal(slot)+", 'pgoutput')")
+	if postgres.HasCode(err, "53400") || postgres.HasCode(err, "55000") {
+		err = fmt.Errorf("%w; the way back needs wal_level = logical there and two slots that are free (max_replication_slots); or do without: reverse: off", err)
+	}
+	return err
 }
 
 // subscribeBack makes the subscription of the way back on from: it carries nothing
@@ -346,13 +350,6 @@ func (r *run) aimReverse(ctx context.Context) error {
 	if len(r.facts.Reverse) == 0 {
 		return nil
 	}
-	if !r.movable() {
-		for _, s := range r.facts.Reverse {
-			if err := r.makeSlot(ctx, s.Slot); err != nil {
-				return err
-			}
-		}
-	}
 	// A slot is moved no further than to what is on the disk, and what was applied
 	// may not be there yet: a commit of ours, which lies behind it, sees to that.
 	if err := r.sql(ctx, r.to, "reverse-flush", "all that was applied is on the disk", "UPDATE pgparity.cutover SET run = run WHERE side = "+postgres.Literal(r.to.name)); err != nil {
@@ -361,6 +358,13 @@ func (r *run) aimReverse(ctx context.Context) error {
 	lsn, err := text(ctx, r.to.control, "reverse", "SELECT pg_catalog.pg_current_wal_flush_lsn()")
 	if err != nil {
 		return err
+	}
+	if !r.movable() { // one that is made now begins behind that, and not one of an attempt before
+		for _, s := range r.facts.Reverse {
+			if err := errors.Join(r.dropSlot(ctx, r.to, s.Slot), r.makeSlot(ctx, s.Slot)); err != nil {
+				return err
+			}
+		}
 	}
 	if err := r.advanceReverse(ctx); err != nil {
 		return err

@@ -100,6 +100,9 @@ type Facts struct {
 	// Ends are the last values of delayed tables, by table, when the side was closed;
 	// nil before.
 	Ends map[string]string `json:"ends,omitzero"`
+	// ClosedAt is when the side that is switched from was closed, by this host's clock:
+	// who has connected there since is read only for as long as they last.
+	ClosedAt time.Time `json:"closed_at,omitzero"`
 	// PredictedMS is how long writes were expected to stop.
 	PredictedMS *int64 `json:"predicted_ms,omitempty"`
 }
@@ -177,11 +180,11 @@ func (r *run) await(ctx context.Context, a Action, look func(context.Context) (b
 // The pause between two looks.
 const (
 	firstPause = 2 * time.Millisecond
-	lastPause  = 50 * time.Millisecond
+	lastPause  = 25 * time.Millisecond
 )
 
 func poll(ctx context.Context, look func(context.Context) (bool, string, error)) error {
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
 		ok, why, err := look(ctx)
 		switch {
 		case err == nil && ok:

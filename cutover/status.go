@@ -25,7 +25,10 @@ func Status(ctx context.Context, o Options) (*Result, error) {
 	s := j.standing()
 	r.facts, r.direction = s.Facts, s.Direction
 	r.result.Direction, r.result.Run, r.result.State, r.result.Strategy = s.Direction, s.Run, s.State, s.Facts.Strategy
-	r.result.FenceLSN, r.result.Verified, r.result.PredictedMS = s.Facts.FenceLSN, s.Facts.Evidence, s.Facts.PredictedMS
+	r.result.Verified, r.result.PredictedMS = s.Facts.Evidence, s.Facts.PredictedMS
+	if rank(s.State) >= rank(Drained) { // before, it is an earlier run's
+		r.result.FenceLSN = s.Facts.FenceLSN
+	}
 	r.result.Outcome = Done
 	unreachable := r.openToLook(ctx)
 	r.say(s, held)
@@ -141,13 +144,24 @@ func (r *run) say(s standing, held bool) {
 		} else {
 			r.note("the application was led to the target; run %s, which was to lead it back, was given up, %s: %s", s.Run, since, s.Message)
 		}
+		if len(s.Facts.Reverse) == 0 && s.Direction == Forward {
+			next("there is no way back; `pgparity cutover finalize` removes what the switch has left")
+			break
+		}
 		next("`pgparity cutover rollback` leads back with all that was written since; `pgparity cutover finalize` removes the way back")
+	case s.Over && s.Message == errRehearsed.Error():
+		r.note("run %s was a rehearsal, %s: all was taken back", s.Run, since)
+		next("`pgparity cutover run` switches")
 	case s.Over:
 		r.note("run %s was given up, %s: %s", s.Run, since, s.Message)
 		next("mend what it was given up for, and `pgparity cutover run` again")
 	case s.passed():
 		r.note("run %s was interrupted behind the point of no return, at %s, %s", s.Run, s.last(), since)
-		next("`pgparity cutover %s` goes on from there, and only that: the application writes nowhere meanwhile", command)
+		meanwhile := "the application writes nowhere meanwhile"
+		if rank(s.State) >= rank(Redirected) {
+			meanwhile = "the application was led to the " + r.to.name + " already"
+		}
+		next("`pgparity cutover %s` goes on from there, and only that: %s", command, meanwhile)
 	case s.exposed():
 		r.note("run %s was interrupted in its window, at %s, %s", s.Run, s.last(), since)
 		next("`pgparity cutover abort` lets the application write again, as the guard does where it lives")

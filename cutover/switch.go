@@ -68,6 +68,9 @@ func Plan(ctx context.Context, o Options) (*Result, error) {
 	if _, err := r.lookAhead(ctx); err != nil {
 		return nil, err
 	}
+	if r.strategy != VerifyOnly {
+		r.note("by hand, a statement on a closed database needs SET default_transaction_read_only = off in its session (the target is closed from PREPARED to TARGET_OPEN, the source from FREEZING on), and a session of who is no superuser has to be connected before FREEZING")
+	}
 	if err := r.list(ctx); err != nil {
 		r.result.Outcome = Unproven
 		r.result.Reasons = append(r.result.Reasons, err.Error())
@@ -423,6 +426,10 @@ func (r *run) rehearse(ctx context.Context, through bool) error {
 	if err := r.giveUp(ctx, errRehearsed); err != nil {
 		return err
 	}
+	if !through { // nothing stopped: the probe shows that it works
+		r.stopDowntime()
+		r.result.Outage = nil
+	}
 	if through {
 		r.note("the window was open for %v up to the point of no return", window.Round(time.Millisecond))
 	}
@@ -477,6 +484,7 @@ func (r *run) conclude(err error) {
 	switch {
 	case err == nil:
 		r.result.Outcome = Done
+		r.advise()
 	case errors.As(err, &stuck), errors.As(err, new(errContradiction)):
 		r.result.Outcome = Unproven
 	case r.result.Command == "finalize":
@@ -492,6 +500,23 @@ func (r *run) conclude(err error) {
 		r.result.Outcome, r.result.State = Refused, Init
 	default:
 		r.result.Outcome, r.result.State = AbortedRun, Aborted
+	}
+}
+
+// advise says what follows a command that is done.
+func (r *run) advise() {
+	next := ""
+	switch {
+	case r.result.Command == "rehearse":
+		next = "`pgparity cutover run` switches"
+	case r.result.State != Live || r.strategy != Native:
+	case r.direction == Rollback:
+		next = "the target stays closed, and is kept up to date; `pgparity cutover run` switches again"
+	case len(r.facts.Reverse) > 0:
+		next = "`pgparity cutover rollback` leads back with all that was written since; `pgparity cutover finalize` removes the way back"
+	}
+	if next != "" {
+		r.result.Next = append(r.result.Next, next)
 	}
 }
 

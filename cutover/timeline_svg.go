@@ -21,6 +21,7 @@ const (
 	svgLetter  = 6.6  // about the width of a character
 	svgLine    = 16.0 // of text
 	svgPad     = 6.0
+	svgAnswer  = 3.0 // the end of a statement that waited
 	// svgHeadline is how many characters a line above the picture has at most.
 	svgHeadline = 120
 )
@@ -130,7 +131,7 @@ func (p *svg) labels() []float64 {
 }
 
 // lane draws the statements of a kind: above those of the source, below those of
-// the target, between them what failed.
+// the target, between them what failed, or has not ended.
 func (p *svg) lane(l viewLane) {
 	top, right := p.y, svgWidth-svgRight
 	rows := map[string]float64{onSource: top, onTarget: top + svgRow + svgGap}
@@ -148,6 +149,10 @@ func (p *svg) lane(l viewLane) {
 	for _, b := range l.beats {
 		from, to := p.x(b.AtMS), p.x(b.end())
 		width := min(max(to-from, 2), right-from+2)
+		if y, known := rows[b.On]; known && !b.Failed && b.TookMS > beatMS { // it waited, and is acknowledged at its end
+			fmt.Fprintf(paths["w"], "M%s %sh%sv8h-%sz", num(from), num(y+4), num(width), num(width))
+			from, width = max(to-svgAnswer, from), min(svgAnswer, width)
+		}
 		switch y, known := rows[b.On]; {
 		case b.Failed:
 			fmt.Fprintf(paths["f"], "M%s %sH%sm-4 -4l8 8m0 -8l-8 8", num(from), num(middle), num(to))
@@ -221,7 +226,7 @@ func (p *svg) legend() {
 		{"s", "h12v12h-12z", "acknowledged by the source"},
 		{"t", "h12v12h-12z", "acknowledged by the target"},
 		{"f", "m2 2l8 8m0 -8l-8 8", "failed"},
-		{"w", "m0 2h12v8h-12z", "not ended"},
+		{"w", "m0 2h12v8h-12z", "waits"},
 		{"e", "m6 1l5 5l-5 5l-5 -5z", "acknowledged by neither"},
 	}
 	if !slices.ContainsFunc(p.lanes, func(l viewLane) bool {

@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,6 +92,7 @@ func flushing(do func(*run, context.Context) error) func(*run, context.Context) 
 				_ = r.from.control.Exec(ctx, "cutover flush", "UPDATE pgparity.cutover SET run = run WHERE side = "+postgres.Literal(r.from.name))
 			}
 		})
+		ended.Go(func() { r.keepForward(ctx, until) })
 		defer ended.Wait()
 		defer stop()
 		return do(r, ctx)
@@ -98,6 +100,19 @@ func flushing(do func(*run, context.Context) error) func(*run, context.Context) 
 }
 
 const flushPause = time.Second
+
+// keepForward moves the slots of the way back ahead now and then: a verification and
+// a person's answer may take hours, in which they would keep the whole log.
+func (r *run) keepForward(ctx, until context.Context) {
+	pause := cmp.Or(r.o.forward, forwardPause)
+	for rest(until, pause); until.Err() == nil && r.movable(); rest(until, pause) {
+		for _, s := range r.facts.Reverse { // what fails here fails when the run is armed
+			_ = r.to.control.Exec(ctx, "cutover forward", "SELECT pg_catalog.pg_replication_slot_advance("+postgres.Literal(r.moved(s))+", pg_catalog.pg_current_wal_lsn())")
+		}
+	}
+}
+
+const forwardPause = time.Minute
 
 // drainTo takes the mark, and waits until it has arrived.
 func (r *run) drainTo(ctx context.Context) error {
@@ -186,7 +201,7 @@ func (r *run) turn(ctx context.Context) error {
 	if err := r.together(ctx, inTurn(r.sameDefinitions, r.enableTriggers), r.aimReverse); err != nil {
 		return err
 	}
-	return r.together(ctx, r.sameSequences, inTurn(r.locked, r.proveNoWriters, r.proveNothingLeft))
+	return r.together(ctx, r.sameSequences, inTurn(r.locked, r.proveNoWriters, r.proveNothingLeft, r.sameEnds))
 }
 
 // proveNothingLeft looks into the slots, when all that was committed is in the log.
@@ -337,6 +352,7 @@ func (r *run) thaw(ctx context.Context) error {
 		return nil
 	}
 	settings, roles, letIn := r.thawSQL()
+	writable := time.Now()
 	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(slices.Concat(settings, roles, letIn), ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
 		if err := r.maintain(ctx, r.from, settings); err != nil { // nobody is let in who could not write
 			return false, err.Error(), nil //nolint:nilerr // it is tried again, and told when the time is over
@@ -348,6 +364,7 @@ func (r *run) thaw(ctx context.Context) error {
 				err = errors.Join(err, one)
 			}
 		}
+		writable = time.Now()
 		err = errors.Join(err, r.maintain(ctx, r.from, letIn))
 		return err == nil, fmt.Sprint(err), nil
 	})
@@ -356,6 +373,9 @@ func (r *run) thaw(ctx context.Context) error {
 	if opened != nil {
 		return errors.Join(opened, released, hooked)
 	}
+	if err := r.endReadOnly(ctx, writable); err != nil {
+		r.note("%s: sessions that were connected while it was closed may be read only still, for as long as they last: %v", r.from.name, err)
+	}
 	written := r.await(ctx, Action{ID: "thawed", On: r.from.name, Do: "connect, and CREATE TABLE pgparity.written", Why: "a new session can write"}, func(ctx context.Context) (bool, string, error) {
 		ok, err := r.tryToWrite(ctx, r.from)
 		before := r.facts.Saved[r.from.name].ReadOnly
@@ -363,6 +383,29 @@ func (r *run) thaw(ctx context.Context) error {
 		return ok, fmt.Sprintf("%s: a new session cannot write: %v", r.from.name, err), nil
 	})
 	return errors.Join(written, released, hooked)
+}
+
+// endReadOnly ends sessions that were connected to from while it was closed, as a
+// superuser's may be: they would stay read only for as long as they last. Those are
+// left that came when it was writable again.
+func (r *run) endReadOnly(ctx context.Context, writable time.Time) error {
+	if r.facts.ClosedAt.IsZero() {
+		return nil
+	}
+	const of = `SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.datname = $1 AND a.backend_type = 'client backend' AND a.application_name <> ALL ($2::pg_catalog.text[])
+  AND a.backend_start BETWEEN pg_catalog.clock_timestamp() - $3::pg_catalog.interval AND pg_catalog.clock_timestamp() - $4::pg_catalog.interval`
+	ours := postgres.TextArray([]string{r.calls(), application(r.id)})
+	a := Action{ID: "end-read-only", On: r.from.name + ", database " + r.o.maintenance(), Do: "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_start > …", Why: "who has connected since it was closed stays read only for as long as they last"}
+	return r.do(ctx, a, func(ctx context.Context) error {
+		ago := func(t time.Time) string { return fmt.Sprintf("%d ms", time.Since(t).Milliseconds()) }
+		pids, err := rows(ctx, r.from.maintenance, "read only", of, func(row postgres.Row) string { return row.Text(0) }, r.facts.database(r.from.name), ours, ago(r.facts.ClosedAt), ago(writable))
+		for _, pid := range pids {
+			_, one := text(ctx, r.from.maintenance, "read only", "SELECT pg_catalog.pg_terminate_backend($1)", pid)
+			err = errors.Join(err, one)
+		}
+		r.facts.ClosedAt = time.Time{}
+		return err
+	})
 }
 
 // asBefore tells whether a try to write failed for what the switch has not brought

@@ -38,7 +38,9 @@ func OpenControl(ctx context.Context, o Options) (*Control, error) {
 		return nil, err
 	}
 	cfg := pool.ConnConfig
-	cfg.BuildContextWatcherHandler = cancelling
+	if !o.Pooled {
+		cfg.BuildContextWatcherHandler = cancelling
+	}
 	db := &DB{side: o.Side, run: o.Run, secret: cfg.Password, where: cfg}
 	conn, err := pgconn.ConnectConfig(ctx, &cfg.Config)
 	if err != nil {

@@ -179,7 +179,7 @@ func (db *DB) unreachable(err error) string {
 	case errors.As(err, &pg) && pg.Code == codeInvalidCatalog:
 		return fmt.Sprintf("there is no database %q at %s; check the name in the connection string", cfg.Database, where)
 	case errors.As(err, &pg) && pg.Code == codeTooManyConnections:
-		return fmt.Sprintf("the server at %s has no connection left for user %q: %s (SQLSTATE %s); lower --concurrency, or raise the limit", where, cfg.User, pg.Message, pg.Code)
+		return fmt.Sprintf("the server at %s has no connection left for user %q: %s (SQLSTATE %s); lower --concurrency, or raise the limit (that of a database which a switch has closed is 0)", where, cfg.User, pg.Message, pg.Code)
 	case errors.As(err, &pg) && pg.Code == codeInsufficientPrivilege:
 		return fmt.Sprintf("user %q may not connect to database %q at %s (SQLSTATE %s); run there: GRANT CONNECT ON DATABASE %s TO %s", cfg.User, cfg.Database, where, pg.Code, Ident(cfg.Database), Ident(cfg.User))
 	case errors.As(err, &pg):

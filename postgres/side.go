@@ -67,6 +67,9 @@ type Options struct {
 	// AsClient: a Control's session is left as an application gets it: what its
 	// database and role set by default holds.
 	AsClient bool
+	// Pooled: a pooler may stand between. A Control hangs up on a statement that is
+	// given up: a cancel request has brought a PgBouncer down (1.18, bad client state).
+	Pooled bool
 }
 
 // DB is one side: a pool of connections and what its server said of itself.

@@ -150,7 +150,8 @@ func TestFoldedStatements(t *testing.T) {
 		{"SELECT '\none two three four five six", 20, []string{"SELECT '", "one two three four ", "  five six"}, false},
 		{"x\x1b[2J", 40, []string{`x\x1b[2J`}, false},
 		{"\tx", 40, []string{"    x"}, true},
-		{"abcdefghijklmnop", 8, []string{"abcdefgh", "  ijklmn", "  op"}, false},
+		{"abcdefghijklmnop", 8, []string{"abcdefghijklmnop"}, true},
+		{"a 'bcdefghijklmnop q' r", 8, []string{"a", "  'bcdefghijklmnop", "   q' r"}, false},
 	} {
 		got, exact := foldedLines(c.in, c.n)
 		if diff := cmp.Diff(c.want, got); diff != "" || exact != c.exact {

@@ -65,7 +65,6 @@ type htmlClaim struct{ Name, Claim, Word, Rows, Why string }
 type htmlFailure struct {
 	Title, Error string
 	Do           *htmlCode
-	Final        bool
 }
 
 type htmlCode struct {
@@ -197,11 +196,12 @@ func cutoverFacts(r *cutover.Result) []htmlFact {
 func htmlFailures(r *cutover.Result) []htmlFailure {
 	var out []htmlFailure
 	for _, f := range failures(r) {
-		h := htmlFailure{Title: f.Step, Error: f.Error, Final: f.Final}
+		h := htmlFailure{Title: f.Step, Error: f.Error}
 		if f.Action != nil {
 			h.Title += ": " + ident(f.Action.ID) + ", " + place(f.Action.On)
 			h.Do = htmlCodeOf(f.Action.Do)
 		}
+		h.Title += f.often()
 		out = append(out, h)
 	}
 	return out
@@ -270,7 +270,7 @@ func htmlActions(number string, list []cutover.Action) []htmlAction {
 	var out []htmlAction
 	for i := range list {
 		a := &list[i]
-		h := htmlAction{Number: fmt.Sprintf("%s%d", number, i+1), ID: ident(a.ID), Kind: actionKind(a), Place: place(a.On), Why: prose(a.Why), Error: prose(a.Error), Do: htmlCodeOf(a.Do)}
+		h := htmlAction{Number: fmt.Sprintf("%s%d", number, i+1), ID: ident(a.ID), Kind: actionKind(a), Place: place(a.On), Why: prose(a.Why), Error: prose(a.Error), Do: htmlCodeOf(typed(a))}
 		if a.TookMS != nil {
 			h.Took = took(*a.TookMS)
 		}

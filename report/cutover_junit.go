@@ -61,7 +61,7 @@ func cutoverJUnit(buf *bytes.Buffer, r *cutover.Result, _ Options) error {
 		suite.put("pgparity.cutover.proof", "gate", v, "gate", gateText(g), g.Findings)
 	}
 	if e := r.Verified; e != nil {
-		suite.put("pgparity.cutover.proof", "verified", e.Verdict, e.Verdict.String(), evidenceText(e), nil)
+		suite.put("pgparity.cutover.proof", "verified", e.Verdict, e.Verdict.String(), evidenceText(e, r.StartedAt), nil)
 	}
 	buf.WriteString(xml.Header)
 	enc := xml.NewEncoder(buf)

@@ -108,10 +108,7 @@ func mdFailures(r *cutover.Result) string {
 		if f.Action != nil {
 			fmt.Fprintf(&b, ": %s, %s", mdCode(ident(f.Action.ID)), mdText(place(f.Action.On)))
 		}
-		if !f.Final {
-			b.WriteString(" (tried again)")
-		}
-		fmt.Fprintf(&b, ": %s\n", mdText(f.Error))
+		fmt.Fprintf(&b, "%s: %s\n", f.often(), mdText(f.Error))
 	}
 	return b.String()
 }
@@ -262,7 +259,7 @@ func mdBlock(a *cutover.Action) string {
 	if a.Do == "" {
 		return ""
 	}
-	lines, exact := statementLines(a.Do)
+	lines, exact := statementLines(typed(a))
 	fence := fenceAround(lines)
 	s := fence + language(a.On) + "\n" + strings.Join(lines, "\n") + "\n" + fence + "\n\n"
 	if !exact {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pgparity/pgparity/cutover"
 )
@@ -19,7 +20,7 @@ type proofLine struct{ Name, Text string }
 func proofs(r *cutover.Result) []proofLine {
 	var lines []proofLine
 	if r.Verified != nil {
-		lines = append(lines, proofLine{"Verified", evidenceText(r.Verified)})
+		lines = append(lines, proofLine{"Verified", evidenceText(r.Verified, r.StartedAt)})
 	}
 	if r.FenceLSN != "" {
 		from, to := ends(r)
@@ -31,7 +32,8 @@ func proofs(r *cutover.Result) []proofLine {
 	return lines
 }
 
-func evidenceText(e *cutover.Evidence) string {
+// evidenceText says what was verified; began is when the command did that rests on it.
+func evidenceText(e *cutover.Evidence, began time.Time) string {
 	s := fmt.Sprintf("%s of %s, %s", e.Verdict, plural(int64(e.Tables), "table", "tables"), plural(e.Rows, "row", "rows"))
 	if e.AsOfLSN != "" {
 		s += ", as of LSN " + ident(e.AsOfLSN)
@@ -39,9 +41,12 @@ func evidenceText(e *cutover.Evidence) string {
 	if !e.FinishedAt.IsZero() {
 		s += ", finished " + e.FinishedAt.Format("2006-01-02 15:04:05") + " UTC"
 	}
-	if e.Own {
+	switch {
+	case e.Own && e.FinishedAt.Before(began):
+		s += ", by an earlier run of the switch"
+	case e.Own:
 		s += ", by this run"
-	} else {
+	default:
 		s += ", by an earlier verify"
 	}
 	if e.Horizon != "" {

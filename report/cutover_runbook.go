@@ -73,7 +73,7 @@ func mdConditions(buf *bytes.Buffer, r *cutover.Result, o Options) {
 		buf.WriteString("- [ ] `pgparity preflight` says ready\n")
 	}
 	if e := r.Verified; e != nil {
-		fmt.Fprintf(buf, "- [ ] a full verification is a match, and young enough (now: %s)\n", mdText(evidenceText(e)))
+		fmt.Fprintf(buf, "- [ ] a full verification is a match, and young enough (now: %s)\n", mdText(evidenceText(e, r.StartedAt)))
 	} else {
 		buf.WriteString("- [ ] a full verification is a match, and young enough (none is at hand now)\n")
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -81,6 +82,18 @@ func (q *quotes) fold(line string, n int) (end, next int, clean bool) {
 		return between, len(line) - len(strings.TrimLeft(line[between:], " ")), true
 	case within > 0:
 		whole = within + 1 // the blank stays, in what is quoted it counts
+	default: // a word that is longer than the line: broken it could not be run
+		for i, r := range line {
+			if i >= whole && r == ' ' {
+				break
+			}
+			q.see(r)
+			whole = max(whole, i+utf8.RuneLen(r))
+		}
+		if q.open != 0 { // it goes on with a blank, which counts
+			return whole, whole, whole == len(line)
+		}
+		return whole, len(line) - len(strings.TrimLeft(line[whole:], " ")), true
 	}
 	for _, r := range line[:whole] {
 		q.see(r)
@@ -117,10 +130,31 @@ func fenceAround(lines []string) string {
 // language is what a block of code is coloured as: SQL where it is run by a
 // server, a pooler's console among them.
 func language(on string) string {
-	if on == "source" || on == "target" || on == "both" || strings.HasPrefix(on, "pooler ") {
+	if onServer(on) || strings.HasPrefix(on, "pooler ") {
 		return "sql"
 	}
 	return "text"
+}
+
+// onServer tells that an action is taken by a server of a side.
+func onServer(on string) bool {
+	return on == "source" || on == "target" || on == "both" || strings.HasPrefix(on, "source, ") || strings.HasPrefix(on, "target, ")
+}
+
+// command is how a statement begins, other than what is said of one.
+var command = regexp.MustCompile(`^[A-Z]{2,}\b`)
+
+// typed is an action's statement as it is typed: one that a server or a console
+// runs ends in a semicolon.
+func typed(a *cutover.Action) string {
+	if language(a.On) != "sql" || !command.MatchString(a.Do) || strings.Contains(a.Do, "…") {
+		return a.Do
+	}
+	do := strings.TrimRight(a.Do, " \n")
+	if strings.HasSuffix(do, ";") {
+		return do
+	}
+	return do + ";"
 }
 
 // What is said of a statement that is not shown as it is run.

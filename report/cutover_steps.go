@@ -111,6 +111,9 @@ func budgets(s *cutover.StepResult) (budget, predicted string) {
 	}
 	if s.PredictedMS != nil {
 		predicted = span(*s.PredictedMS)
+		if *s.PredictedMS == 0 {
+			predicted = "< 1 ms"
+		}
 	}
 	return budget, predicted
 }
@@ -151,6 +154,7 @@ type failure struct {
 	Action *cutover.Action // nil for the step itself
 	Error  string
 	Final  bool // it was not tried again
+	Times  int  // how often in a row it failed like that
 }
 
 func failures(r *cutover.Result) []failure {
@@ -162,16 +166,45 @@ func failures(r *cutover.Result) []failure {
 		said := ""
 		for k := range s.Actions {
 			if a := &s.Actions[k]; a.Error != "" {
-				out = append(out, failure{stepName(s, n), a, prose(a.Error), final})
+				out = fail(out, failure{stepName(s, n), a, prose(a.Error), final, 1})
 				said = a.Error
 			}
 		}
 		// A step's own error is mostly its action's, with words around it.
 		if s.Error != "" && (said == "" || !strings.Contains(s.Error, said)) {
-			out = append(out, failure{stepName(s, n), nil, prose(s.Error), final})
+			out = fail(out, failure{stepName(s, n), nil, prose(s.Error), final, 1})
 		}
 	}
 	return out
+}
+
+// fail adds a failure, or counts it with the one before, which it repeats.
+func fail(list []failure, f failure) []failure {
+	if n := len(list); n > 0 {
+		last := &list[n-1]
+		same := last.Step == f.Step && last.Error == f.Error && (last.Action == nil) == (f.Action == nil)
+		if same && (f.Action == nil || last.Action.ID == f.Action.ID && last.Action.On == f.Action.On && last.Action.Do == f.Action.Do) {
+			last.Final = f.Final
+			last.Times++
+			return list
+		}
+	}
+	return append(list, f)
+}
+
+// often says that a failure was tried again, and how often it failed.
+func (f failure) often() string {
+	var parts []string
+	if f.Times > 1 {
+		parts = append(parts, fmt.Sprintf("%d times", f.Times))
+	}
+	if !f.Final {
+		parts = append(parts, "tried again")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // people are who has to be there, by the places that the actions name.
@@ -183,7 +216,7 @@ func people(r *cutover.Result) []string {
 		for _, actions := range [][]cutover.Action{r.Steps[i].Actions, r.Steps[i].Undo} {
 			for k := range actions {
 				on := actions[k].On
-				if slices.Contains([]string{"", "here", "source", "target", "both"}, on) || slices.Contains(seen, on) {
+				if slices.Contains([]string{"", "here", "application"}, on) || onServer(on) || slices.Contains(seen, on) {
 					continue
 				}
 				seen = append(seen, on)

@@ -153,7 +153,7 @@ func TestCutoverTextFitsTheWidth(t *testing.T) {
 				limit = defaultWidth
 			}
 			for line := range strings.SplitSeq(renderCutover(t, fixture(), Text, Options{Width: w, Verbose: true}), "\n") {
-				if width(line) > limit {
+				if width(line) > limit && strings.Contains(strings.TrimSpace(line), " ") { // a word stays whole
 					t.Errorf("%s at %d: %d columns: %s", name, w, width(line), line)
 				}
 			}
@@ -178,10 +178,14 @@ func TestARunbookLosesNothing(t *testing.T) {
 	at := map[string]int{}
 	for _, s := range r.Steps {
 		for _, a := range append(append([]cutover.Action{}, s.Actions...), s.Undo...) {
+			do := a.Do
+			if !strings.Contains(do, "…") && !strings.HasSuffix(do, ";") && (strings.HasPrefix(a.On, "source") || strings.HasPrefix(a.On, "target")) {
+				do += ";" // a server waits for it
+			}
 			for format, c := range map[string]struct{ out, want string }{
-				"text":     {narrow, strings.Join(strings.Fields(a.Do), " ")},
-				"markdown": {md, "```" + language(a.On) + "\n" + a.Do + "\n```\n"},
-				"html":     {page, "<pre><code>" + htmlEscape(a.Do) + "</code></pre>"},
+				"text":     {narrow, strings.Join(strings.Fields(do), " ")},
+				"markdown": {md, "```" + language(a.On) + "\n" + do + "\n```\n"},
+				"html":     {page, "<pre><code>" + htmlEscape(do) + "</code></pre>"},
 			} {
 				i := strings.Index(c.out[at[format]:], c.want)
 				if i < 0 {
@@ -273,7 +277,7 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 	for state, want := range map[cutover.State]string{
-		cutover.Init: "no switch is under way", cutover.Synced: "a switch was begun, and writes go on", cutover.Armed: "writes go on", cutover.Freezing: "the window is open: the source is closed",
+		cutover.Init: "no switch has changed anything", cutover.Synced: "a switch was begun, and writes go on", cutover.Armed: "writes go on", cutover.Freezing: "the window is open: the source is closed",
 		cutover.ReverseReady: "the target not open yet", cutover.PNR: "it only goes forward", cutover.Redirected: "it only goes forward", cutover.Stabilising: "shop writes to the target, and",
 		cutover.Finalised: "the way back is removed", cutover.Aborting: "may still be closed", cutover.Aborted: "undone; shop writes to the source",
 	} {

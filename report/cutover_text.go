@@ -137,10 +137,7 @@ func (p *textPage) failures(r *cutover.Result) {
 		if f.Action != nil {
 			text += ": " + ident(f.Action.ID) + ", " + place(f.Action.On)
 		}
-		if !f.Final {
-			text += " (tried again)"
-		}
-		p.item("", 2, "- ", text+": "+f.Error)
+		p.item("", 2, "- ", text+f.often()+": "+f.Error)
 		if f.Action != nil && f.Action.Do != "" {
 			p.statement(f.Action.Do, 6)
 		}
@@ -155,13 +152,21 @@ func (p *textPage) stepTable(r *cutover.Result) error {
 	}
 	p.section("Steps")
 	rows := [][]string{{"step", "what", "took", "budget", "predicted"}}
-	n, words := attempts(r.Steps), stepWords(r)
+	n, words, times := attempts(r.Steps), stepWords(r), 1
 	for i := range r.Steps {
 		s := &r.Steps[i]
+		if i+1 < len(r.Steps) && words[i] == "retried" && r.Steps[i+1].State == s.State && r.Steps[i+1].Error == s.Error {
+			times++ // the last of them stands for all
+			continue
+		}
 		budget, predicted := budgets(s)
 		lasted, word := tookOf(s.TookMS), words[i]
 		if late(s) && word == "done" {
 			word = "late"
+		}
+		if times > 1 {
+			word += fmt.Sprintf(" %d×", times)
+			times = 1
 		}
 		if word != "done" {
 			lasted = strings.TrimPrefix(lasted+"\n", "-\n") + word

@@ -75,7 +75,7 @@ func (p *textPage) actions(step string, list []cutover.Action) {
 		}
 		p.item(label, column, "", title)
 		if a.Do != "" {
-			p.statement(a.Do, column+2)
+			p.statement(typed(a), column+2)
 		}
 		if a.Error != "" {
 			p.item("", column, "", "failed: "+prose(a.Error))

@@ -54,6 +54,8 @@ func outcomeWord(r *cutover.Result) string {
 		return string(r.Outcome)
 	case r.Command == "run" && r.Strategy == cutover.VerifyOnly:
 		return "proven"
+	case r.Command == "run" && r.Direction == cutover.Rollback: // one that was interrupted
+		return "switched back"
 	case r.Command == "status":
 		return strings.ReplaceAll(strings.ToLower(ident(string(r.State))), "_", " ")
 	}
@@ -112,6 +114,12 @@ func outcomeSentence(r *cutover.Result) string {
 			s = "the point of no return is passed: this switch cannot be aborted any more"
 		case "finalize":
 			s = "not everything is removed that the switch of " + app + " needed: run it again"
+		case "run", "rollback":
+			if rankOf(r.State) >= rankOf(cutover.Redirected) {
+				s = fmt.Sprintf("%s was led to the %s, and that is not finished yet: run it again, it only goes forward", app, to)
+				break
+			}
+			fallthrough
 		default:
 			s = fmt.Sprintf("the point of no return is passed, and %s is not switched to the %s yet: run it again, it only goes forward", app, to)
 		}
@@ -179,11 +187,11 @@ func statusSentence(r *cutover.Result) string {
 	on := app + " writes to the " + from
 	switch n := rankOf(r.State); {
 	case r.State == cutover.Init:
-		return "no switch is under way; " + on
+		return "no switch has changed anything; " + on
 	case r.State == cutover.Aborting:
 		return "a switch is being taken back: the " + from + " may still be closed"
 	case r.State == cutover.Aborted:
-		return "a switch was given up and undone; " + on
+		return "what was begun is undone; " + on
 	case n < 0:
 		return "this state is not known"
 	case n < rankOf(cutover.Freezing):
@@ -201,7 +209,7 @@ func statusSentence(r *cutover.Result) string {
 // outageSentence says how long writes stopped, or "" where nobody asks.
 func outageSentence(r *cutover.Result) string {
 	if r.Outage == nil {
-		if r.Outcome == cutover.Done && (r.Command == "run" && r.Strategy != cutover.VerifyOnly || r.Command == "rollback") {
+		if r.Outcome == cutover.Done && len(r.Steps) > 0 && (r.Command == "run" && r.Strategy != cutover.VerifyOnly || r.Command == "rollback") {
 			return "how long writes stopped was not measured" + forecast(r)
 		}
 		return ""
@@ -225,14 +233,18 @@ func forecast(r *cutover.Result) string {
 
 // predictedSentence is a plan's.
 func predictedSentence(r *cutover.Result) string {
-	switch {
-	case r.Command != "plan" || r.Strategy == cutover.VerifyOnly:
+	rehearsed := r.Command == "rehearse" && r.Outcome == cutover.Done && r.Outage == nil
+	if !rehearsed && (r.Command != "plan" || r.Strategy == cutover.VerifyOnly) {
 		return ""
-	case r.PredictedMS == nil:
+	}
+	if r.PredictedMS == nil {
 		return "how long writes will stop is not known"
 	}
 	return "writes are expected to stop for " + span(*r.PredictedMS)
 }
+
+// Milliseconds writes a duration as the reports do.
+func Milliseconds(ms int64) string { return span(ms) }
 
 // took writes a measured duration.
 func took(ms float64) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/config"
 	"github.com/pgparity/pgparity/cutover"
+	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/preflight"
 	"github.com/pgparity/pgparity/report"
 )
@@ -66,9 +67,10 @@ cutover; docs/cutover.md has the steps and their proofs.
 plan prints the runbook, and changes nothing. rehearse takes every step but those
 that the application would notice.
 
-Exit codes: 0 done · 1 refused, and nothing was touched · 2 could not run · 3 not
-known: what the reasons say has to be looked at · 4 given up, and undone: the
-source can be written to · 5 stopped behind the point of no return: run it again.`,
+Exit codes: 0 done · 1 refused by the preflight, and nothing was touched · 2 could
+not run · 3 not known: what the reasons say has to be looked at · 4 given up, and
+undone: the source can be written to · 5 stopped behind the point of no return: run
+it again.`,
 		Args: a.commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -185,7 +187,13 @@ func (a *app) cutover(cmd *cobra.Command, f *cutoverFlags, c cutoverAction) erro
 	if err != nil {
 		return err
 	}
+	if c.use == "plan" { // nothing happens that is to be told
+		o.OnEvent = nil
+	}
 	if c.confirms && (c.use != "rehearse" || f.window) {
+		if err := a.confirmable(p, c.use, f.confirm); err != nil {
+			return err
+		}
 		o.Confirm = a.confirm(f.confirm)
 	}
 	res, err := c.run(cmd.Context(), o, f)
@@ -295,6 +303,26 @@ func (a *app) cutoverEvents(quiet bool) func(cutover.Event) {
 // errNotTyped: somebody typed something else, or nobody is there to type.
 var errNotTyped = errors.New("what was typed is not the name")
 
+// confirmable makes sure that somebody can say yes: it is asked for after the
+// verification, which may have taken hours.
+func (a *app) confirmable(p config.Pair, command, given string) error {
+	if given == "" {
+		if !isTerminalInput(a.stdin) {
+			return errors.New("nobody is there to type a confirmation: give --confirm and the name of the database that would have to be typed")
+		}
+		return nil
+	}
+	side, url := postgres.Target, p.Target
+	if command == "rollback" || command == "finalize" {
+		side, url = postgres.Source, p.Source
+	}
+	is, err := postgres.AddressOf(side, url)
+	if err == nil && is.Database != "" && is.Database != given {
+		return fmt.Errorf("--confirm says %q, and %q would have to be typed", given, is.Database)
+	}
+	return nil // an address that cannot be read is told of by who connects
+}
+
 // confirm has the operator type a name, or takes the one that --confirm gives.
 func (a *app) confirm(given string) func(context.Context, cutover.Question) error {
 	return func(ctx context.Context, q cutover.Question) error {
@@ -309,7 +337,7 @@ func (a *app) confirm(given string) func(context.Context, cutover.Question) erro
 		}
 		fmt.Fprintln(a.stderr, report.Sentence(q.What))
 		if q.PredictedMS != nil {
-			fmt.Fprintf(a.stderr, "Writes are expected to stop for %v.\n", time.Duration(*q.PredictedMS)*time.Millisecond)
+			fmt.Fprintf(a.stderr, "Writes are expected to stop for %s.\n", report.Milliseconds(*q.PredictedMS))
 		}
 		fmt.Fprintf(a.stderr, "Type %s to go on: ", report.Sentence(q.Type))
 		typed := make(chan string, 1)
