@@ -269,20 +269,11 @@ func (g *gating) summary() string {
 	for _, s := range []struct{ claim, words string }{{claimWhole, "compare whole: "}, {claimChanged, "compare the keys, and the rows written since the full verification: "},
 		{claimLast, "compare the last rows only: "}, {claimNothing, "rest on the full verification: "}} {
 		if list := of[s.claim]; len(list) > 0 {
-			parts = append(parts, s.words+tableList(list))
+			parts = append(parts, s.words+few(list))
 		}
 	}
 	if len(parts) == 0 {
 		return "no table is compared"
 	}
 	return strings.Join(parts, "; ")
-}
-
-// tableList names the first tables.
-func tableList(list []string) string {
-	const most = 10
-	if more := len(list) - most; more > 0 {
-		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", more)
-	}
-	return strings.Join(list, ", ")
 }

@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -184,6 +185,7 @@ const (
 )
 
 func poll(ctx context.Context, look func(context.Context) (bool, string, error)) error {
+	last := "" // what the last look that ended saw
 	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
 		ok, why, err := look(ctx)
 		switch {
@@ -191,13 +193,12 @@ func poll(ctx context.Context, look func(context.Context) (bool, string, error))
 			return nil
 		case err != nil && ctx.Err() == nil:
 			return err
+		case err == nil:
+			last = why
 		}
 		rest(ctx, pause)
 		if ctx.Err() != nil {
-			if why == "" && err != nil {
-				why = err.Error()
-			}
-			return fmt.Errorf("%w: %s", context.Cause(ctx), why)
+			return fmt.Errorf("%w: %s", context.Cause(ctx), cmp.Or(last, why, fmt.Sprint(err)))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pgparity/pgparity/pairing"
@@ -41,12 +42,16 @@ func (r *run) sameTables(ctx context.Context) error {
 			return err
 		}
 		was, is := outline(r.pair), outline(now)
-		for name := range is {
+		var others []string
+		for _, name := range slices.Sorted(maps.Keys(is)) {
 			if was[name] != is[name] {
-				return errGiveUp{fmt.Errorf("%s was added, or defined anew, since the run began, which has not verified it: run again", name)}
+				others = append(others, name)
 			}
 		}
-		for name := range was {
+		if len(others) > 0 {
+			return errGiveUp{fmt.Errorf("added, or defined anew, since the run began, which has not verified it: %s: run again", few(others))}
+		}
+		for _, name := range slices.Sorted(maps.Keys(was)) {
 			if _, there := is[name]; !there {
 				return errGiveUp{fmt.Errorf("%s was dropped since the run began: run again", name)}
 			}
