@@ -42,19 +42,22 @@ func (r *run) sameTables(ctx context.Context) error {
 			return err
 		}
 		was, is := outline(r.pair), outline(now)
-		var others []string
+		var others, gone []string
 		for _, name := range slices.Sorted(maps.Keys(is)) {
 			if was[name] != is[name] {
 				others = append(others, name)
 			}
 		}
-		if len(others) > 0 {
-			return errGiveUp{fmt.Errorf("added, or defined anew, since the run began, which has not verified it: %s: run again", few(others))}
-		}
 		for _, name := range slices.Sorted(maps.Keys(was)) {
 			if _, there := is[name]; !there {
-				return errGiveUp{fmt.Errorf("%s was dropped since the run began: run again", name)}
+				gone = append(gone, name)
 			}
+		}
+		switch {
+		case len(others) > 0:
+			return errGiveUp{fmt.Errorf("added, or defined anew, since the run began, which has not verified it: %s: run again", few(others))}
+		case len(gone) > 0:
+			return errGiveUp{fmt.Errorf("dropped since the run began: %s: run again", few(gone))}
 		}
 		return r.allComeBack(ctx)
 	})
