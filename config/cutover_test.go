@@ -43,7 +43,7 @@ func TestCutover(t *testing.T) {
 	}
 	shop.Hooks = []Hook{
 		{Name: "dns", When: "redirect", Exec: []string{"/usr/local/bin/dns", "b"}, Timeout: 30 * time.Second, Retries: 20},
-		{Name: "dns", When: "back", Method: "PUT", URL: "https://dns.example/zones?token=${DNS_TOKEN}", Timeout: 10 * time.Second,
+		{Name: "dns", When: "back", Method: "PUT", URL: "https://dns.example/zones?token=${DNS_TOKEN}", Secrets: []string{"${DNS_TOKEN}"}, Timeout: 10 * time.Second,
 			Headers: map[string]string{"Authorization": "Bearer ${DNS_TOKEN}", "X-Zone": "7"}, Body: `{"name": "shop", "literal": "${x}"}`},
 		{Name: "chat", When: "live", Method: "POST", URL: "http://chat.example:8080/hook", Timeout: 10 * time.Second},
 	}

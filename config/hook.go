@@ -21,10 +21,12 @@ type Hook struct {
 	Exec []string // program and arguments, for no shell
 	// The URL is an http or https one. It, Headers and Body may hold secrets.
 	Method, URL string
-	Headers     map[string]string // names as HTTP writes them
-	Body        string
-	Timeout     time.Duration // of one try
-	Retries     int           // after the first try; at most 20
+	// Secrets are what ${NAME} stood for in the URL.
+	Secrets []string
+	Headers map[string]string // names as HTTP writes them
+	Body    string
+	Timeout time.Duration // of one try
+	Retries int           // after the first try; at most 20
 }
 
 const (
@@ -174,6 +176,7 @@ func (h hook) render(env environment, m *mistakes) Hook {
 		return out // a program
 	}
 	out.URL, _ = h.url.fill(env, m)
+	out.Secrets = h.url.values(env)
 	if h.body.wrong != nil {
 		out.Body, _ = h.body.fill(env, m)
 	}

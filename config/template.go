@@ -45,6 +45,18 @@ func (t *template) fill(env environment, m *mistakes) (s string, ok bool) {
 	return s, len(bad) == 0
 }
 
+// values are those that fill in what the text leaves open.
+func (t *template) values(env environment) (list []string) {
+	_, _, _ = expand(t.text, func(name string) (string, bool) {
+		v, ok := env.lookup(name)
+		if ok {
+			list = append(list, v)
+		}
+		return v, ok
+	})
+	return list
+}
+
 var variable = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

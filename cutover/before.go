@@ -435,6 +435,10 @@ func (r *run) arm(ctx context.Context) error {
 	if r.strategy == VerifyOnly {
 		return nil
 	}
+	r.facts.Poolers = nil
+	for _, p := range r.o.Poolers {
+		r.facts.Poolers = append(r.facts.Poolers, p.Name)
+	}
 	for _, part := range []func(context.Context) error{r.locked, r.stillVerified, r.sameTables, r.warm, r.shortenSlots, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.catchUp, r.prepareGate,
 		r.shortenSlots, r.advanceReverse, r.arrives, r.fingerprint, r.rememberHealth, r.startDowntime, r.writeThaw, r.startGuard} {
 		if err := part(ctx); err != nil {

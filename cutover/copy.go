@@ -105,7 +105,7 @@ func (r *run) copyInWindow(ctx context.Context) error {
 		return err
 	}
 	// What the gate was told of when it was prepared stays as it is.
-	upto, ends := map[string]string{}, map[string]string{}
+	upto, ends, later := map[string]string{}, map[string]string{}, []string(nil)
 	maps.Copy(upto, r.facts.Copied)
 	for _, c := range list {
 		last, err := r.ends(ctx, c)
@@ -115,9 +115,10 @@ func (r *run) copyInWindow(ctx context.Context) error {
 		remember(ends, c, last[0])
 		if c.After {
 			remember(upto, c, last[1])
+			later = append(later, c.Table)
 		}
 	}
-	r.facts.Copied, r.facts.Ends = upto, ends
+	r.facts.Copied, r.facts.Ends, r.facts.Later = upto, ends, later
 	return r.eachCopy(ctx, "copy-window", "what came since", func(c *copied) bool { return !c.After }, func(ctx context.Context, c *copied) error {
 		upto, err := c.last(ctx, r.to.db)
 		if err != nil {

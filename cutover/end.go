@@ -103,7 +103,7 @@ func (r *run) openSessions(ctx context.Context, e *end, warm bool) error {
 // options are those of an end's connections. A verification bounds its own
 // statements.
 func (r *run) options(e *end) postgres.Options {
-	return postgres.Options{Side: r.sideOf(e), URL: e.url, MaxConns: r.poolSize(), Run: r.id, Application: r.calls(), Keep: true}
+	return postgres.Options{Side: r.sideOf(e), URL: e.url, MaxConns: r.poolSize(), Run: r.id, Application: r.calls(), Keep: true, Primary: true}
 }
 
 func (r *run) openMaintenance(ctx context.Context, e *end) (err error) {
@@ -184,7 +184,7 @@ const letInPatience = 10 * time.Second
 
 // shut closes a database behind this process, and ends who came in with it.
 func (r *run) shut(ctx context.Context, e *end, name, statement string) error {
-	if err := r.maintain(ctx, e, []string{statement}); err != nil {
+	if err := r.maintain(ctx, e, []string{statement}, nil); err != nil {
 		return fmt.Errorf("%s: it has to be closed again: run %s: %w", e.name, statement, err)
 	}
 	return poll(ctx, func(ctx context.Context) (bool, string, error) {

@@ -185,7 +185,7 @@ func (r *run) closeRoles(ctx context.Context) error {
 			r.note("%s: role %s has default_transaction_read_only = %s of its own, which may not be changed: the connection limit alone keeps it out", r.from.name, role.Name, role.Value)
 			continue
 		}
-		if err != nil {
+		if err != nil && !gone(err) {
 			return err
 		}
 	}
@@ -297,7 +297,7 @@ func (r *run) proveClosed(ctx context.Context) error {
 // tryToWrite connects to an end as a client does, and tells whether it could
 // write.
 func (r *run) tryToWrite(ctx context.Context, e *end) (bool, error) {
-	c, err := postgres.OpenControl(ctx, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: r.calls(), AsClient: true})
+	c, err := postgres.OpenControl(ctx, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: r.calls(), AsClient: true, Primary: true})
 	if err != nil {
 		return false, err
 	}

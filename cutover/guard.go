@@ -235,12 +235,13 @@ func Watch(ctx context.Context, in io.Reader, out io.Writer, log func(format str
 func guardApplication(run string) string { return "pgparity guard " + run }
 
 func (r *run) openGuard(ctx context.Context, e *end, database string) (*postgres.Control, error) {
-	return postgres.OpenControl(ctx, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: guardApplication(r.id), Database: database})
+	return postgres.OpenControl(ctx, postgres.Options{Side: r.sideOf(e), URL: e.url, Run: r.id, Application: guardApplication(r.id), Database: database, Primary: true})
 }
 
 // rescue takes back what a dead run did in its window.
 func (r *run) rescue(ctx context.Context, s standing, log func(string, ...any)) error {
-	ctx, cancel := context.WithTimeout(ctx, guardPatience)
+	// Whoever told it to end told the run as well, and that one is dead.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), guardPatience)
 	defer cancel()
 	log("run %s died at %s: opening the %s again", s.Run, s.last(), r.from.name)
 	if err := r.journal.append(Record{Run: r.id, Direction: r.direction, Kind: Undoes, State: Aborting, By: "guard", Message: "the run died at " + string(s.last()), Facts: &s.Facts}); err != nil {

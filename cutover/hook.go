@@ -54,6 +54,7 @@ type Hook struct {
 	Exec    []string // program and arguments; no shell
 	Method  string   // of HTTP; "" is POST
 	URL     string
+	Secrets []string          // parts of the path of the URL that are never printed
 	Headers map[string]string // may hold secrets: never printed
 	Body    string            // "" is JSON that says what the environment of a program does
 	Timeout time.Duration     // of one try; 0 is 10 s
@@ -240,6 +241,11 @@ func (h Hook) secrets() (list []string) {
 		}
 	}
 	if u, err := url.Parse(h.URL); err == nil {
+		for _, s := range h.Secrets {
+			if strings.Contains(u.EscapedPath(), s) {
+				add(s)
+			}
+		}
 		password, _ := u.User.Password()
 		add(password, u.User.Username())
 		for _, values := range u.Query() {
@@ -278,8 +284,8 @@ func (h Hook) String() string {
 	if err != nil { // the parser would quote it, with all that is in it
 		return h.method() + " …"
 	}
-	address := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath, Opaque: u.Opaque}
-	text := address.String()
+	address := url.URL{Scheme: u.Scheme, Host: u.Host, Opaque: u.Opaque}
+	text := address.String() + h.path(u)
 	if u.User != nil {
 		text = strings.Replace(text, "://", "://xxxxx@", 1)
 	}
@@ -289,6 +295,17 @@ func (h Hook) String() string {
 		text, separator = text+separator+key+"=xxxxx", "&"
 	}
 	return h.method() + " " + text
+}
+
+// path is that of its URL, without what is secret in it.
+func (h Hook) path(u *url.URL) string {
+	path := u.EscapedPath()
+	for _, s := range h.Secrets {
+		if s != "" {
+			path = strings.ReplaceAll(strings.ReplaceAll(path, s, "xxxxx"), url.PathEscape(s), "xxxxx")
+		}
+	}
+	return path
 }
 
 func (h Hook) method() string {

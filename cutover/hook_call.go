@@ -30,7 +30,7 @@ func (h Hook) exec(ctx context.Context, env hookEnv) error {
 		}
 	}
 	cmd.Env = append(cmd.Env, env.environment(h.key(env))...)
-	said := &firstLines{}
+	said := &firstLines{secrets: h.secrets()}
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.WaitDelay = pipePatience
 	inGroup(cmd)
@@ -49,16 +49,38 @@ func (h Hook) exec(ctx context.Context, env hookEnv) error {
 // keptBytes is how much of what a hook says is kept for an error.
 const keptBytes = 500
 
-// firstLines keeps the beginning of what is written.
+// firstLines keeps the beginning of what is written, and as much more as shows
+// whether it would end within a secret, which then could not be told any more.
 type firstLines struct {
-	mu   sync.Mutex
-	kept bytes.Buffer
+	secrets []string // the longest first
+	mu      sync.Mutex
+	kept    bytes.Buffer
+}
+
+func (f *firstLines) most() int {
+	if len(f.secrets) == 0 {
+		return keptBytes
+	}
+	return keptBytes + len(f.secrets[0])
+}
+
+// whole is what was kept, up to the last secret that does not fit.
+func (f *firstLines) whole() string {
+	text := f.kept.String()
+	end := min(keptBytes, len(text))
+	for _, s := range f.secrets {
+		from := max(0, end-len(s)+1)
+		if i := strings.Index(text[from:], s); i >= 0 && from+i < end {
+			end = from + i
+		}
+	}
+	return text[:end]
 }
 
 func (f *firstLines) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if room := keptBytes - f.kept.Len(); room > 0 {
+	if room := f.most() - f.kept.Len(); room > 0 {
 		f.kept.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
@@ -68,7 +90,7 @@ func (f *firstLines) Write(p []byte) (int, error) {
 func (f *firstLines) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(f.kept.String(), "?")), " ")
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(f.whole(), "?")), " ")
 	if text == "" {
 		return ""
 	}
@@ -119,8 +141,8 @@ func (h Hook) request(ctx context.Context, env hookEnv) error {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read as far as it matters
-	said := &firstLines{}
-	_, _ = io.Copy(said, io.LimitReader(resp.Body, keptBytes))
+	said := &firstLines{secrets: h.secrets()}
+	_, _ = io.Copy(said, io.LimitReader(resp.Body, int64(said.most())))
 	err = fmt.Errorf("status %s%s", resp.Status, said)
 	switch code := resp.StatusCode; {
 	case code/100 == 2:

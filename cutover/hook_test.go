@@ -276,7 +276,8 @@ func TestHookListed(t *testing.T) {
 	r := hooking(
 		Hook{Name: "a", When: OnLive, Exec: []string{"/bin/notify", "--to", "the team", "it's live", ""}},
 		Hook{Name: "b", When: OnLive, URL: "https://user:pa55word@api.example:8443/a%2Fb/zones?token=t0ken-in-url&flag#h3ader-secret", Headers: map[string]string{"Authorization": "h3ader-secret"}},
-		Hook{Name: "c", When: OnLive, URL: "https://user:pa55word@[bad", Method: "delete"})
+		Hook{Name: "c", When: OnLive, URL: "https://user:pa55word@[bad", Method: "delete"},
+		Hook{Name: "d", When: OnLive, URL: "https://api.example/hooks/T0/pa55word", Secrets: []string{"T0/pa55word", "api.example"}})
 	r.exec = &dry{}
 	if err := r.callHooks(t.Context(), OnLive); err != nil {
 		t.Fatal(err)
@@ -290,6 +291,7 @@ func TestHookListed(t *testing.T) {
 		`hook-live | hook a | /bin/notify --to 'the team' 'it'\''s live' ''`,
 		"hook-live | hook b | POST https://xxxxx@api.example:8443/a%2Fb/zones?token=xxxxx&flag=xxxxx",
 		"hook-live | hook c | DELETE …",
+		"hook-live | hook d | POST https://api.example/hooks/xxxxx",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

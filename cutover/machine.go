@@ -237,6 +237,9 @@ type errNotUndone struct {
 }
 
 func (e errNotUndone) Error() string {
+	if errors.As(e.err, new(errTwoRuns)) { // nothing is to be opened by hand then
+		return fmt.Sprintf("what was done is left to another run: %v", e.err)
+	}
 	if e.open {
 		return fmt.Sprintf("the %s can be written to again, and the rest could not be taken back: %v; run `pgparity cutover abort`", e.side, e.err)
 	}
@@ -276,6 +279,10 @@ func (r *run) undo(ctx context.Context, which func(step) bool) (open bool, err e
 			err := s.undo(r, ctx)
 			errs, open = append(errs, err), err == nil
 		}
+	}
+	if errors.As(errors.Join(errs...), new(errTwoRuns)) { // all of it is that one's by now
+		r.finish(&result, began, errors.Join(errs...))
+		return false, errors.Join(append(errs, removeFile(r.thawFile()))...)
 	}
 	for _, s := range slices.Backward(machine()) {
 		// A source that is closed still is the guard's.
@@ -331,6 +338,9 @@ func (r *run) onward(ctx context.Context) error {
 			r.tell(s.state, false, "%v; again", err)
 			rest(ctx, pause)
 			r.reconnect(ctx)
+			if r.superseded != nil { // which may lead elsewhere: one of the two acts
+				return r.superseded
+			}
 		}
 	}
 	return nil

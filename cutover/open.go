@@ -73,6 +73,11 @@ func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 	if saved.ReadOnly != nil && isOn(*saved.ReadOnly) {
 		saved.ReadOnly = nil
 	}
+	if saved.ReadOnly == nil {
+		if saved.ReadOnly, err = lifted(ctx, e); err != nil {
+			return nil, err
+		}
+	}
 	if !equal(now.ReadOnly, saved.ReadOnly) || r.exec.dry() {
 		list = append(list, readOnlySQL(e.database, saved.ReadOnly))
 	}
@@ -86,6 +91,18 @@ func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 		list = append(list, limitTo(e.database, saved.Limit))
 	}
 	return list, nil
+}
+
+// lifted is the setting that lets clients write to a database that has none of its
+// own: none, but where the whole server is read only by default, to keep strangers out
+// until it is its turn.
+func lifted(ctx context.Context, e *end) (*string, error) {
+	server, err := text(ctx, e.maintenance, "open", `SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'`)
+	if err != nil || !isOn(server) {
+		return nil, err
+	}
+	off := "off"
+	return &off, nil
 }
 
 const oldSessionsSQL = `SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend'
@@ -216,6 +233,9 @@ func (r *run) reconnect(ctx context.Context) (broken bool) {
 		}
 		if err := r.lock(ctx, e, r.id); err != nil {
 			r.note("%v", err)
+			if errors.As(err, new(errTwoRuns)) {
+				r.superseded = err
+			}
 		}
 	}
 	return broken

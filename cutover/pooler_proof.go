@@ -125,7 +125,7 @@ func (r *run) leadThere(ctx context.Context, b *bouncer, edits []EditedFile) err
 func (r *run) peek(ctx context.Context, at led) (postgres.Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, peekPatience)
 	defer cancel()
-	db, err := postgres.Open(ctx, postgres.Options{Side: r.to.db.Side(), URL: r.to.url, Host: at.host, Port: at.port, MaxConns: 1, Run: r.id, Application: r.calls()})
+	db, err := postgres.Open(ctx, postgres.Options{Side: r.to.db.Side(), URL: r.to.url, Host: at.host, Port: at.port, MaxConns: 1, Run: r.id, Application: r.calls(), Primary: true})
 	if err != nil {
 		return postgres.Server{}, err
 	}

@@ -29,6 +29,9 @@ func contradiction(what string) error {
 func (r *run) resume(ctx context.Context) (bool, error) {
 	s := r.journal.standing()
 	is, err := r.look(ctx)
+	if err != nil && s.exposed() {
+		return false, errNotUndone{err, r.from.name, false}
+	}
 	if err != nil {
 		return false, err
 	}

@@ -301,7 +301,7 @@ func (r *run) seesTables(ctx context.Context) error {
 	read := `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
 JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE s.subname = ` + postgres.Literal(reverseName) + ` AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`
-	a := Action{ID: "reverse-sees", On: r.from.name, Do: read, Why: "it has found each table that is published for it"}
+	a := Action{ID: "reverse-sees", On: r.from.name, Do: read, Why: "it has found each table that is published for it, and may write to it"}
 	return r.gate(ctx, a, func(ctx context.Context) error {
 		seen, err := rows(ctx, r.from.control, "reverse", read, func(row postgres.Row) string { return strings.Clone(row.Text(0)) })
 		if err != nil {
@@ -317,8 +317,32 @@ WHERE s.subname = ` + postgres.Literal(reverseName) + ` AND s.subdbid = (SELECT 
 				return fmt.Errorf("%s: the subscription of the way back has not found %s, which the %s publishes: its connection leads to another database; correct it (cutover.reverse.connection), or do without: reverse: off", r.from.name, t, r.to.name)
 			}
 		}
-		return nil
+		return r.writesBack(ctx)
 	})
+}
+
+// strangersSQL reads the tables that a subscription may not write to: from 16 on it
+// takes the role of each one's owner for that.
+const strangersSQL = `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)), pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(s.subowner))
+FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND NOT pg_catalog.pg_has_role(s.subowner, c.relowner, 'SET')
+ORDER BY 1`
+
+// writesBack proves that: else the first row of such a table would stop the way back
+// for good, and nobody would hear of it.
+func (r *run) writesBack(ctx context.Context) error {
+	features, err := r.from.db.ReadFeatures(ctx)
+	if err != nil || !features.Has("pg_subscription.subrunasowner") { // its owner is a superuser
+		return err
+	}
+	list, err := rows(ctx, r.from.control, "reverse", strangersSQL, func(row postgres.Row) [3]string {
+		return [3]string{row.Text(0), row.Text(1), row.Text(2)}
+	}, reverseName)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	t := list[0]
+	return fmt.Errorf("%s: the way back may not write to %s (%d tables in all), which belongs to %s: run there: GRANT %[4]s TO %[5]s; or do without: reverse: off", r.from.name, t[0], len(list), t[1], t[2])
 }
 
 // advanceReverse moves the slots of the way back to the end of the log, and copies

@@ -45,7 +45,8 @@ type run struct {
 	// leaveGuard: the guard goes on when this run has ended, which could not open
 	// the source again.
 	leaveGuard bool
-	past       bool // it was taken up behind the point of no return
+	past       bool  // it was taken up behind the point of no return
+	superseded error // another run has the lock that this one lost
 	// toolStopped: a hook has stopped what replicates the pair; its sessions are
 	// clients like any other now.
 	toolStopped bool
@@ -101,6 +102,10 @@ type Facts struct {
 	// Ends are the last values of delayed tables, by table, when the side was closed;
 	// nil before.
 	Ends map[string]string `json:"ends,omitzero"`
+	// Later are the delayed tables of which the rest is copied when to is live, and
+	// Poolers those that are paused in the window: a run that is taken up needs them.
+	Later   []string `json:"later,omitempty"`
+	Poolers []string `json:"poolers,omitempty"`
 	// ClosedAt is when the side that is switched from was closed, by this host's clock:
 	// who has connected there since is read only for as long as they last.
 	ClosedAt time.Time `json:"closed_at,omitzero"`

@@ -91,7 +91,7 @@ func (r *run) openToLook(ctx context.Context) error {
 	}
 	var errs []error
 	for _, e := range []*end{r.from, r.to} {
-		o := postgres.Options{Side: r.sideOf(e), URL: e.url, MaxConns: 1, Run: r.id, Application: "pgparity cutover status"}
+		o := postgres.Options{Side: r.sideOf(e), URL: e.url, MaxConns: 1, Run: r.id, Application: "pgparity cutover status", Primary: true}
 		var err error
 		if e.db, err = postgres.Open(ctx, o); err == nil {
 			e.control, err = postgres.OpenControl(ctx, o)

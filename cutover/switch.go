@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -179,6 +180,9 @@ func (r *run) follow(s standing) error {
 		r.direction = s.Direction
 		r.result.Direction = r.direction
 	}
+	if err := r.sameConfiguration(s); err != nil {
+		return err
+	}
 	switch {
 	case unfinished && s.passed():
 		r.past = true
@@ -190,6 +194,26 @@ func (r *run) follow(s standing) error {
 	}
 	r.id, r.result.Run = s.Run, s.Run
 	r.strategy, r.result.Strategy = s.Facts.Strategy, s.Facts.Strategy
+	return nil
+}
+
+// sameConfiguration makes sure that a run that is taken up knows of what it has left
+// undone: a table that is not named any more would never be copied, and nobody would
+// miss it.
+func (r *run) sameConfiguration(s standing) error {
+	if s.Over || !s.passed() && !s.exposed() {
+		return nil
+	}
+	for _, name := range s.Facts.Poolers {
+		if !slices.ContainsFunc(r.o.Poolers, func(p Pooler) bool { return p.Name == name }) {
+			r.note("run %s may have paused the pooler %s, which is not configured any more (cutover.poolers): where its clients wait, lead it where it belongs, and type on its console RESUME", s.Run, name)
+		}
+	}
+	for _, table := range s.Facts.Later {
+		if s.passed() && !slices.ContainsFunc(r.o.Delayed, func(d Delayed) bool { return d.Table == table && d.After }) {
+			return &OperatorError{fmt.Errorf("run %s has left the rest of %s for when the %s is live, and the configuration does not say so any more: name it as it was (cutover.delayed, after), and run again", s.Run, table, postgres.Target)}
+		}
+	}
 	return nil
 }
 
@@ -286,7 +310,7 @@ func (r *run) whole(ctx context.Context) error {
 			return err
 		}
 		if !r.passed() { // these are of one direction
-			r.facts.Enabled, r.facts.Disabled, r.facts.Copied, r.facts.Ends = nil, nil, nil, nil
+			r.facts.Enabled, r.facts.Disabled, r.facts.Copied, r.facts.Ends, r.facts.Later = nil, nil, nil, nil, nil
 		}
 	}
 	if !r.passed() {
@@ -485,7 +509,7 @@ func (r *run) conclude(err error) {
 	case err == nil:
 		r.result.Outcome = Done
 		r.advise()
-	case errors.As(err, &stuck), errors.As(err, new(errContradiction)):
+	case errors.As(err, &stuck), errors.As(err, new(errContradiction)), r.result.Command == "abort": // what was done stands, or nobody knows
 		r.result.Outcome = Unproven
 	case r.result.Command == "finalize":
 		r.result.Outcome = Stopped

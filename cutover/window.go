@@ -339,6 +339,9 @@ func (r *run) thawSQL() (settings, roles, letIn []string) {
 	return []string{readOnlySQL(r.from.database, saved.ReadOnly)}, roles, []string{limitTo(r.from.database, saved.Limit)}
 }
 
+// gone tells whether a role is not there any more.
+func gone(err error) bool { return postgres.HasCode(err, "42704") }
+
 // limitTo gives a database a connection limit.
 func limitTo(database string, n int) string {
 	return fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", database, n)
@@ -354,20 +357,27 @@ func (r *run) thaw(ctx context.Context) error {
 	settings, roles, letIn := r.thawSQL()
 	writable := time.Now()
 	opened := r.await(ctx, Action{ID: "thaw", On: r.from.name + ", database " + r.o.maintenance(), Do: strings.Join(slices.Concat(settings, roles, letIn), ";\n"), Why: "clients may connect and write again"}, func(ctx context.Context) (bool, string, error) {
-		if err := r.maintain(ctx, r.from, settings); err != nil { // nobody is let in who could not write
+		err := r.maintain(ctx, r.from, settings, r.alone)
+		if errors.As(err, new(errTwoRuns)) {
+			return false, "", err
+		}
+		if err != nil { // nobody is let in who could not write
 			return false, err.Error(), nil //nolint:nilerr // it is tried again, and told when the time is over
 		}
-		var err error
 		for _, role := range roles {
-			// Whose setting may not be changed was not changed either.
-			if one := r.maintain(ctx, r.from, []string{role}); !postgres.Denied(one) {
+			// Whose setting may not be changed was not changed either, and who was
+			// dropped, or has another name by now, keeps nobody waiting.
+			if one := r.maintain(ctx, r.from, []string{role}, nil); !postgres.Denied(one) && !gone(one) {
 				err = errors.Join(err, one)
 			}
 		}
 		writable = time.Now()
-		err = errors.Join(err, r.maintain(ctx, r.from, letIn))
+		err = errors.Join(err, r.maintain(ctx, r.from, letIn, nil))
 		return err == nil, fmt.Sprint(err), nil
 	})
+	if errors.As(opened, new(errTwoRuns)) {
+		return opened
+	}
 	released := r.resumePoolers(ctx)
 	hooked := r.callHooks(ctx, OnThaw)
 	if opened != nil {
@@ -427,13 +437,18 @@ func (r *run) asBefore(e *end, err error) bool {
 // maintain runs statements from the maintenance database, over a new connection
 // where the old one is gone. Before anything else it ends what the server has of
 // connections that were lost: a statement that was sent there may arrive late, and
-// close again what this one opens.
-func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
+// close again what this one opens. look, nil for none, has to agree then.
+func (r *run) maintain(ctx context.Context, e *end, statements []string, look func(context.Context) error) error {
 	try, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
 	run := func() error {
 		if err := r.endLost(try, e); err != nil {
 			return err
+		}
+		if look != nil {
+			if err := look(try); err != nil {
+				return err
+			}
 		}
 		for _, s := range statements {
 			if err := e.maintenance.Exec(try, "cutover thaw", s); err != nil {
@@ -454,6 +469,55 @@ func (r *run) maintain(ctx context.Context, e *end, statements []string) error {
 		return err
 	}
 	return run()
+}
+
+// aloneSQL reads, from the maintenance database, by what other run a database is
+// switched: by its lock, or by the way back, which none before the point of no return
+// starts.
+const aloneSQL = `SELECT coalesce(a.application_name, '') FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %[1]d AND l.objid = %[2]d AND l.objsubid = 1 AND coalesce(a.application_name, '') <> ALL ($2::pg_catalog.text[])
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = $1)
+UNION ALL
+SELECT 'subscription ' || s.subname || ' is enabled: the point of no return is passed' FROM pg_catalog.pg_subscription s
+WHERE s.subenabled AND s.subname::pg_catalog.text = ANY ($3::pg_catalog.text[]) AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = $1)`
+
+// alone makes sure that no other run has taken this one for dead: from another host,
+// while this one was cut off. What it has closed is not to be opened behind its back.
+func (r *run) alone(ctx context.Context) error {
+	var back []string
+	for _, s := range r.facts.Reverse {
+		back = append(back, s.Subscription)
+	}
+	others, err := rows(ctx, r.from.maintenance, "alone", fmt.Sprintf(aloneSQL, lockKey>>32, lockKey&0xffffffff), func(row postgres.Row) string { return strings.Clone(row.Text(0)) },
+		r.facts.database(r.from.name), postgres.TextArray([]string{r.calls(), application(r.id)}), postgres.TextArray(back))
+	if err == nil && len(others) > 0 {
+		err = errTwoRuns{r.from.name, others[0]}
+	}
+	if err != nil || len(back) > 0 {
+		return err
+	}
+	return r.lastThere(ctx)
+}
+
+// acrossPatience bounds a look at the other side by who opens the one that was closed.
+const acrossPatience = time.Second
+
+// lastThere makes sure that the run that was at work last on the side that is switched
+// to is one that this journal knows, where no way back tells how far another one has
+// come. A side that does not answer is not waited for.
+func (r *run) lastThere(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, acrossPatience)
+	defer cancel()
+	c, err := postgres.OpenControl(ctx, r.options(r.to))
+	if err != nil {
+		return nil //nolint:nilerr // it may be what this one is given up for
+	}
+	defer c.Close()
+	active, err := text(ctx, c, "alone", `SELECT run FROM pgparity.cutover WHERE side = $1`, r.to.name)
+	if err == nil && !r.journal.knows(active) {
+		return errTwoRuns{r.to.name, "run " + active}
+	}
+	return nil
 }
 
 // endLost ends the backends of connections that were lost, and for a guard those of

@@ -25,10 +25,12 @@ type Control struct {
 }
 
 // controlled is what a session of a Control sets once. A database or a role may
-// be read only by default, and may confirm commits before they are durable.
+// be read only by default, and may confirm commits before they are durable. What
+// not every server has comes last.
 const controlled = `SET default_transaction_read_only = off; SET synchronous_commit = on; SET search_path = '';
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET client_encoding = 'UTF8'; SET lock_timeout = '5s'; SET standard_conforming_strings = on;
-SET idle_in_transaction_session_timeout = 0; SET statement_timeout = %d`
+SET idle_in_transaction_session_timeout = 0; SET statement_timeout = %d;
+SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')`
 
 // OpenControl connects to o.URL, or to another database of the same server
 // where o.Database names one. o.MaxConns and o.Keep are of no meaning.

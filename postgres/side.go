@@ -70,6 +70,9 @@ type Options struct {
 	// Pooled: a pooler may stand between. A Control hangs up on a statement that is
 	// given up: a cancel request has brought a PgBouncer down (1.18, bad client state).
 	Pooled bool
+	// Primary: what target_session_attrs asks for is a primary, be its database read
+	// only by default or not.
+	Primary bool
 }
 
 // DB is one side: a pool of connections and what its server said of itself.
@@ -160,6 +163,9 @@ func (o Options) poolConfig() (*pgxpool.Config, error) {
 		}
 		conn.Host, conn.Port, conn.Fallbacks = o.Host, uint16(port), nil
 	}
+	if o.Primary && conn.ValidateConnect != nil {
+		conn.ValidateConnect = primary
+	}
 	switch {
 	case o.Application != "":
 		conn.RuntimeParams["application_name"] = o.Application
@@ -167,6 +173,16 @@ func (o Options) poolConfig() (*pgxpool.Config, error) {
 		conn.RuntimeParams["application_name"] = "pgparity"
 	}
 	return cfg, nil
+}
+
+// primary is what target_session_attrs=read-write means: a server that is none. That
+// its database is read only by default is not asked.
+func primary(ctx context.Context, c *pgconn.PgConn) error {
+	result := c.ExecParams(ctx, "SELECT pg_catalog.pg_is_in_recovery()", nil, nil, nil, nil).Read()
+	if result.Err == nil && (len(result.Rows) != 1 || string(result.Rows[0][0]) != "f") {
+		return errors.New("it is a standby")
+	}
+	return result.Err
 }
 
 // keptFor is longer than anything that keeps connections lasts.

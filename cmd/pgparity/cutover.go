@@ -250,7 +250,7 @@ func (a *app) cutoverOptions(ctx context.Context, p config.Pair, f *cutoverFlags
 		o.Poolers = append(o.Poolers, cutover.Pooler(b))
 	}
 	for _, h := range c.Hooks {
-		o.Hooks = append(o.Hooks, cutover.Hook{Name: h.Name, When: cutover.Moment(h.When), Exec: h.Exec, Method: h.Method, URL: h.URL, Headers: h.Headers, Body: h.Body, Timeout: h.Timeout, Retries: h.Retries})
+		o.Hooks = append(o.Hooks, cutover.Hook{Name: h.Name, When: cutover.Moment(h.When), Exec: h.Exec, Method: h.Method, URL: h.URL, Secrets: h.Secrets, Headers: h.Headers, Body: h.Body, Timeout: h.Timeout, Retries: h.Retries})
 	}
 	for _, d := range c.Delayed {
 		o.Delayed = append(o.Delayed, cutover.Delayed(d))
