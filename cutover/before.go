@@ -502,10 +502,11 @@ func (r *run) writeThaw(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.do(ctx, Action{ID: "unfreeze-copy", On: r.to.name, Do: "INSERT INTO pgparity.cutover_journal …", Why: "it lies on the other server too, with the journal so far"}, func(ctx context.Context) error {
+	return r.do(ctx, Action{ID: "unfreeze-copy", On: r.to.name, Do: "CREATE OR REPLACE VIEW pgparity.unfreeze AS SELECT … AS sql", Why: "it lies on the other server too, with the journal so far"}, func(ctx context.Context) error {
 		if err := r.copyJournal(ctx, r.to); err != nil {
 			return err
 		}
-		return r.to.control.Exec(ctx, "cutover unfreeze", fmt.Sprintf("INSERT INTO pgparity.cutover_journal (run, side, n, record) VALUES (%s, 'unfreeze.sql', 0, %s) ON CONFLICT (run, side, n) DO UPDATE SET record = excluded.record", postgres.Literal(r.id), postgres.Literal(script)))
+		// A view, since FOR ALL TABLES carries what is in tables, and its removal later.
+		return r.to.control.Exec(ctx, "cutover unfreeze", "CREATE OR REPLACE VIEW pgparity.unfreeze AS SELECT "+postgres.Literal(script)+"::pg_catalog.text AS sql")
 	})
 }

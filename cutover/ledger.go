@@ -169,7 +169,7 @@ func (r *run) dropLedger(ctx context.Context, e *end) error {
 	if err != nil || there != "t" {
 		return err
 	}
-	if err := r.sql(ctx, e, "ledger-drop", "nothing of the switch is left", `DROP TABLE IF EXISTS pgparity.cutover, pgparity.cutover_journal, pgparity.heartbeat, pgparity.downtime`); err != nil {
+	if err := r.sql(ctx, e, "ledger-drop", "nothing of the switch is left", `DROP VIEW IF EXISTS pgparity.unfreeze; DROP TABLE IF EXISTS pgparity.cutover, pgparity.cutover_journal, pgparity.heartbeat, pgparity.downtime`); err != nil {
 		return err
 	}
 	others, err := text(ctx, e.control, "ledger", `SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = pg_catalog.to_regnamespace('pgparity')::pg_catalog.oid)`)

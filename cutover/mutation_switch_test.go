@@ -23,8 +23,14 @@ func (s *scene) boss() string {
 // knowing counts what says that the point of no return was passed.
 const knowing = `SELECT count(*) FROM pgparity.cutover_journal WHERE n = 0 AND side IN ('source', 'target')`
 
-// opening reads what opens the source by hand, as it lies on the target.
-const opening = `SELECT max(record) FROM pgparity.cutover_journal WHERE side = 'unfreeze.sql'`
+// opening is what opens the source by hand, as it lies on the target; "" where it does not.
+func (s *scene) opening() string {
+	s.t.Helper()
+	if s.target.ask(s.t, `SELECT to_regclass('pgparity.unfreeze') IS NULL`) == "true" {
+		return ""
+	}
+	return s.target.ask(s.t, `SELECT sql FROM pgparity.unfreeze`)
+}
 
 // switches is a switch to which nothing happens; everything that it brings about is
 // looked at.
@@ -59,7 +65,7 @@ func switches(s *scene) {
 	s.were(OnFreeze, OnStop, OnRedirect, OnLive)
 	_, err := os.Stat((&run{o: o}).thawFile())
 	s.expect(os.IsNotExist(err), "the script that opens the source lies there still")
-	s.expect(s.target.ask(s.t, opening) == "", "the script that opens the source lies on the target still")
+	s.expect(s.opening() == "", "the script that opens the source lies on the target still")
 	s.switched(777)
 	s.expect(!s.readOnly(old), "a session of before stays read only on the target")
 }
@@ -211,7 +217,7 @@ func byHand(s *scene) {
 	s.crashes(o, "journal reached FROZEN")
 	file, err := os.ReadFile((&run{o: o}).thawFile())
 	s.expect(err == nil, "the script is not there: %v", err)
-	copied := s.target.ask(s.t, opening)
+	copied := s.opening()
 	s.expect(copied != "", "the script is not on the other server")
 	for _, sql := range []string{string(file), copied} {
 		if sql == "" || len(s.wrong) > 0 {

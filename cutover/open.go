@@ -186,7 +186,7 @@ func (r *run) goLive(ctx context.Context) error {
 	if err := r.leaveClosed(ctx); err != nil {
 		return err
 	}
-	if err := r.sql(ctx, r.to, "unfreeze-copy-gone", "nobody is to run it any more", "DELETE FROM pgparity.cutover_journal WHERE side = 'unfreeze.sql'"); err != nil {
+	if err := r.sql(ctx, r.to, "unfreeze-copy-gone", "nobody is to run it any more", "DROP VIEW IF EXISTS pgparity.unfreeze"); err != nil {
 		return err
 	}
 	if r.direction == Rollback { // what they say is of the target

@@ -412,7 +412,7 @@ func TestAsItWas(t *testing.T) {
 		t.Error("a session that was connected to the target while it was read only was not ended")
 	}
 	for _, p := range []*place{s.source, s.target} {
-		if n := p.ask(t, "SELECT count(*) FROM pgparity.cutover_journal WHERE n = 0 AND side <> 'unfreeze.sql' AND run = '"+r.Run+"'"); n != "1" {
+		if n := p.ask(t, "SELECT count(*) FROM pgparity.cutover_journal WHERE n = 0 AND run = '"+r.Run+"'"); n != "1" {
 			t.Errorf("%s rows say that the point of no return was passed, want one", n)
 		}
 	}
@@ -454,7 +454,7 @@ func TestUnfreeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if there := s.target.ask(t, "SELECT record FROM pgparity.cutover_journal WHERE side = 'unfreeze.sql'"); there != string(script) {
+	if there := s.target.ask(t, "SELECT sql FROM pgparity.unfreeze"); there != string(script) {
 		t.Errorf("the target has %q, and the file is %q", there, script)
 	}
 	for statement := range strings.SplitSeq(strings.TrimSpace(string(script)), ";\n") {
