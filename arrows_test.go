@@ -21,7 +21,8 @@ var arrows = map[string][]string{
 	"preflight":                {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
 	"probe":                    {"postgres"},
 	"checker":                  {"postgres", "pairing", "hashing", "sampler", "fence", "schema"},
-	"cutover":                  {"checker", "fence", "hashing", "pairing", "postgres", "preflight", "sampler", "schema"},
+	"follow":                   {"checker", "fence", "pairing", "postgres"},
+	"cutover":                  {"checker", "fence", "follow", "hashing", "pairing", "postgres", "preflight", "sampler", "schema"},
 	"report":                   {"checker", "cutover", "fence", "pairing", "preflight", "hashing", "sampler", "schema"},
 	"config":                   {},
 	"internal/pgcluster":       {},
@@ -29,7 +30,7 @@ var arrows = map[string][]string{
 	"internal/demo":            {"checker", "hashing", "postgres", "report", "internal/pgcluster"},
 	"internal/soak":            {}, // tests alone
 	"internal/bench":           {"checker", "hashing", "postgres", "internal/pgcluster"},
-	"cmd/pgparity":             {"checker", "config", "cutover", "fence", "hashing", "pairing", "postgres", "preflight", "probe", "report", "sampler", "internal/demo"},
+	"cmd/pgparity":             {"checker", "config", "cutover", "fence", "follow", "hashing", "pairing", "postgres", "preflight", "probe", "report", "sampler", "internal/demo"},
 }
 
 func TestImportsRunUpward(t *testing.T) {
