@@ -340,13 +340,16 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.healthy(ctx); err != nil {
 		return err
 	}
+	if err := r.handOver(ctx); err != nil {
+		return err
+	}
 	if err := r.verifyFull(ctx); err != nil {
 		return err
 	}
 	if r.strategy == VerifyOnly { // what was written meanwhile is verified too, behind the fence
 		return r.catchUp(ctx)
 	}
-	return r.arrives(ctx)
+	return inTurn(r.arrives, r.comeUp)(ctx)
 }
 
 // workerPatience is how long a worker that was started may take to run: a server up
@@ -439,7 +442,7 @@ func (r *run) arm(ctx context.Context) error {
 	for _, p := range r.o.Poolers {
 		r.facts.Poolers = append(r.facts.Poolers, p.Name)
 	}
-	for _, part := range []func(context.Context) error{r.locked, r.stillVerified, r.sameTables, r.warm, r.shortenSlots, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.catchUp, r.prepareGate,
+	for _, part := range []func(context.Context) error{r.locked, r.stillVerified, r.sameTables, r.warm, r.shortenSlots, r.checkSequences, r.planTriggers, r.noLongTransactions, r.healthy, r.comeUp, r.catchUp, r.prepareGate,
 		r.shortenSlots, r.advanceReverse, r.arrives, r.fingerprint, r.rememberHealth, r.startDowntime, r.writeThaw, r.startGuard} {
 		if err := part(ctx); err != nil {
 			return err

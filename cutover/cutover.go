@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/pgparity/pgparity/checker"
+	"github.com/pgparity/pgparity/follow"
 	"github.com/pgparity/pgparity/preflight"
 )
 
@@ -111,8 +112,12 @@ type Options struct {
 	// how old one may be.
 	Verified *checker.Result
 	MaxAge   time.Duration
-	Gate     GateOptions
-	Budgets  Budgets
+	// Monitor gives how far a monitor has followed the pair, and the full pass that this rests on, which is
+	// then taken for Verified where that is nil. nil where none watches it. It is asked when the journal says
+	// that a switch has begun, by which the monitor leaves its slot to that.
+	Monitor func(context.Context) (*follow.State, *checker.Result, error)
+	Gate    GateOptions
+	Budgets Budgets
 	// Attempts is how often the window is tried before the switch is given up; at
 	// least 1. Between two lies Backoff, doubled each time.
 	Attempts int

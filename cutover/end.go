@@ -236,6 +236,9 @@ func (r *run) detect(ctx context.Context) (err error) {
 // close ends all connections.
 func (r *run) close() {
 	r.closePoolers()
+	if r.follower != nil {
+		r.follower.Close()
+	}
 	for _, e := range []*end{r.from, r.to} {
 		if e == nil {
 			continue

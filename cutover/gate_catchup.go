@@ -28,7 +28,7 @@ func (r *run) catchUp(ctx context.Context) error {
 func (r *run) catchUpNow(ctx context.Context, g *gating) error {
 	var tables []*checker.WindowTable
 	for _, t := range g.tables {
-		if t.Reason == "" && t.Young && !t.delayed {
+		if t.Reason == "" && t.Young && !t.delayed && (!r.followed(t) || t.first) {
 			tables = append(tables, t.WindowTable)
 		}
 	}

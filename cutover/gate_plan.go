@@ -214,8 +214,11 @@ func (t *gateTable) choose(g *gating, r *run, room time.Duration) {
 		t.claim, t.task.Aim, t.cost = claim, aim, cost
 		return true
 	}
+	followed := r.followed(t) && !t.delayed
 	wholeFirst := t.first || t.whole <= smallTable || t.whole <= changed
 	switch {
+	case followed && !t.first && t.whole > smallTable && take(claimFollowed, checker.Whole, followedCost):
+		return
 	case canChange && !wholeFirst && take(claimChanged, checker.Changed, changed):
 		return
 	case take(claimWhole, checker.Whole, t.whole):
@@ -230,6 +233,9 @@ func (t *gateTable) choose(g *gating, r *run, room time.Duration) {
 	}
 	t.chooseLast(r)
 }
+
+// followedCost is what the rows of a table may cost that changed since the watermark.
+const followedCost = 5 * time.Millisecond
 
 // lastCost is what the last rows may cost: an index leads to them.
 const lastCost = 5 * time.Millisecond

@@ -149,6 +149,8 @@ var traps = map[string]trap{
 	"unfreeze-file":         {scene: byHand, notice: "the script is not there"},
 	"verified-recently":     {shownBy: "TestGateActions"},
 	"verify-full":           {shownBy: "TestGateActions"},
+	"watermark":             {shownBy: "TestWatermarkActions"},
+	"watermark-now":         {shownBy: "TestWatermarkActions"},
 	"workers-up":            {scene: secondTry, notice: "nobody reads slot"},
 
 	stepID(Preflighted):  {scene: largeObject, notice: "the window was begun"},

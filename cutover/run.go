@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pgparity/pgparity/fence"
+	"github.com/pgparity/pgparity/follow"
 	"github.com/pgparity/pgparity/pairing"
 	"github.com/pgparity/pgparity/postgres"
 )
@@ -53,8 +54,10 @@ type run struct {
 	noting      sync.Mutex // guards result.Notes
 	watcher     *downtime
 
-	wrote  map[string]int64 // how much was written to each table of from, when the full verification began
-	gating *gating          // what the gate has at hand; nil before it is prepared
+	wrote    map[string]int64 // how much was written to each table of from, when the full verification began
+	follower *follow.Follower // from the monitor's watermark on, nil without one
+	handed   *handed          // what the monitor knew
+	gating   *gating          // what the gate has at hand; nil before it is prepared
 }
 
 // end is one database of the pair, with the connections that a switch keeps.

@@ -101,6 +101,8 @@ func claimWord(claim string) string {
 		return "whole"
 	case "changed":
 		return "what changed"
+	case "followed":
+		return "what was followed"
 	case "last":
 		return "last rows"
 	}

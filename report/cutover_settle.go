@@ -18,7 +18,7 @@ var (
 		cutover.Live, cutover.Stabilising, cutover.Finalised, cutover.Aborting, cutover.Aborted,
 	}
 	// gateClaims are what may be proved of a table, the weakest first.
-	gateClaims = []string{"nothing", "last", "changed", "whole"}
+	gateClaims = []string{"nothing", "last", "followed", "changed", "whole"}
 )
 
 // settleCutover returns the copy of r that is rendered: no nil list, times in

@@ -175,6 +175,9 @@ func conformStruct(v any, t reflect.Type, path string) error {
 			continue
 		}
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		inner := strings.TrimPrefix(path+"."+name, ".")
 		e, ok := obj[name]
 		if ok {

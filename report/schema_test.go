@@ -146,6 +146,9 @@ func walk(t *testing.T, root, node map[string]any, typ reflect.Type, path string
 			continue
 		}
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		visited++
 		p, ok := properties[name].(map[string]any)
 		if !ok {
