@@ -24,13 +24,14 @@ var arrows = map[string][]string{
 	"follow":                   {"checker", "fence", "pairing", "postgres"},
 	"cutover":                  {"checker", "fence", "follow", "hashing", "pairing", "postgres", "preflight", "sampler", "schema"},
 	"report":                   {"checker", "cutover", "fence", "pairing", "preflight", "hashing", "sampler", "schema"},
+	"monitor":                  {"checker", "cutover", "fence", "follow", "pairing", "postgres", "report"},
 	"config":                   {},
 	"internal/pgcluster":       {},
 	"internal/pgcluster/fetch": {"internal/pgcluster"},
 	"internal/demo":            {"checker", "hashing", "postgres", "report", "internal/pgcluster"},
 	"internal/soak":            {}, // tests alone
 	"internal/bench":           {"checker", "hashing", "postgres", "internal/pgcluster"},
-	"cmd/pgparity":             {"checker", "config", "cutover", "fence", "follow", "hashing", "pairing", "postgres", "preflight", "probe", "report", "sampler", "internal/demo"},
+	"cmd/pgparity":             {"checker", "config", "cutover", "fence", "follow", "hashing", "monitor", "pairing", "postgres", "preflight", "probe", "report", "sampler", "internal/demo"},
 }
 
 func TestImportsRunUpward(t *testing.T) {

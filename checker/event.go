@@ -17,6 +17,12 @@ type Event struct {
 	// Findings is the table's confirmed findings so far.
 	Findings int64
 	Verdict  Verdict // TableDone, RunDone
+	// Chunk is which of the Chunks of a table's content, in the order of the plan, a
+	// UnitDone is about, Unit what came of it, and Found the first rows that were found to differ,
+	// as Result lists them, but for --hash-keys. Chunks is 0 for a unit of another check.
+	Chunk, Chunks int
+	Unit          Verdict
+	Found         []Finding
 	// Restored: an earlier run compared the unit (UnitDone).
 	Restored bool
 	Message  string // a sentence for the log: why a unit failed, what waits

@@ -51,8 +51,12 @@ func (r *run) Fold(o Outcome) {
 	if tr.strip != nil && o.Unit.Check == sampler.CheckContent {
 		tr.strip.mark(o.Unit.Chunk, o)
 	}
-	r.emitLocked(Event{Kind: UnitDone, Table: tr.table.Name, Planned: res.Chunks.Planned, Compared: res.Chunks.Compared,
-		Rows: o.Source, Findings: res.FindingsTotal, Message: o.Err, Restored: o.restored})
+	e := Event{Kind: UnitDone, Table: tr.table.Name, Planned: res.Chunks.Planned, Compared: res.Chunks.Compared,
+		Rows: o.Source, Findings: res.FindingsTotal, Message: o.Err, Restored: o.restored, Unit: o.verdict(), Found: o.Findings}
+	if o.Unit.Check == sampler.CheckContent {
+		e.Chunk, e.Chunks = o.Unit.Chunk, o.Unit.Chunks
+	}
+	r.emitLocked(e)
 	if tr.pending == 0 {
 		r.emitLocked(Event{Kind: TableDone, Table: tr.table.Name, Planned: res.Chunks.Planned, Compared: res.Chunks.Compared,
 			Findings: res.FindingsTotal, Verdict: tr.verdict()})
@@ -137,6 +141,9 @@ func (r *run) finish(ctx context.Context, setup error) {
 	}
 	res.Verdict = v.verdict
 	res.Reasons = v.capped()
+	for _, u := range v.unprovens {
+		res.Doubts = append(res.Doubts, u.String())
+	}
 	if res.Verdict == Match {
 		res.Reasons = nil
 	}

@@ -54,6 +54,7 @@ type Result struct {
 	Pair          string           `json:"pair,omitempty"` // the pair's name in the configuration file
 	Verdict       Verdict          `json:"verdict"`
 	Reasons       []string         `json:"reasons"` // why the verdict is not match; empty on match
+	Doubts        []string         `json:"-"`       // those of the reasons that leave something unproven, all of them
 	Notes         []string         `json:"notes"`   // said, not deciding
 	StartedAt     time.Time        `json:"started_at"`
 	FinishedAt    time.Time        `json:"finished_at"`

@@ -33,6 +33,17 @@ type Outcome struct {
 	unsettledWhy string // of the first
 }
 
+// verdict is what came of the unit alone.
+func (o Outcome) verdict() Verdict {
+	switch {
+	case o.Confirmed > 0 || o.Total > 0:
+		return Mismatch
+	case o.Compared && o.Err == "" && o.Unsettled == 0:
+		return Match
+	}
+	return Unproven
+}
+
 var errStale = errors.New("the unit was planned for other columns or forms: plan again")
 
 // Do compares one unit on both sides, down to the confirmed rows. An error

@@ -343,7 +343,7 @@ func TestOptionsHash(t *testing.T) {
 	out := map[string]bool{"Name": true, "Source": true, "Target": true, "SourcePrimary": true, "TargetPrimary": true, "Via": true, "Reports": true,
 		"Concurrency": true, "Settle": true, "Timeout": true, "StatementTimeout": true, "Budget": true,
 		"MaxActive": true, "MaxLag": true, "MaxXminAge": true, "PauseFile": true, "Resume": true,
-		"Acknowledge": true, "Deep": true, "Measure": true, "SequenceMargin": true, "LongTransaction": true, "Cutover": true}
+		"Acknowledge": true, "Deep": true, "Measure": true, "SequenceMargin": true, "LongTransaction": true, "Cutover": true, "Watch": true}
 	plain := Default().OptionsHash()
 	if len(plain) != 16 || plain != Default().OptionsHash() {
 		t.Errorf("got %q", plain)
@@ -365,6 +365,8 @@ func TestOptionsHash(t *testing.T) {
 			v.Set(reflect.ValueOf([]Heartbeat{{Schema: "a", Table: "b", Column: "c"}}))
 		case Cutover:
 			v.Set(reflect.ValueOf(Cutover{Strategy: "tool", Application: canary}))
+		case Watch:
+			v.Set(reflect.ValueOf(Watch{Cycle: time.Hour}))
 		case []Report:
 			v.Set(reflect.ValueOf([]Report{{"json", "x"}}))
 		default:

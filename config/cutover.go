@@ -21,6 +21,7 @@ type Cutover struct {
 	Application string
 
 	Verified string        // a JSON report of verify, "" for none
+	Monitor  string        // the state file of the monitor that watches the pair, "" for none
 	MaxAge   time.Duration // of a full verification; at least 1 s
 
 	Attempts int           // of the window; 1 to 100
@@ -118,6 +119,9 @@ func cutoverOptions() OptionTable {
 		{Key: "cutover.verified",
 			Help:  "JSON report of a full verify that the switch may rest on; {pair} in it becomes the pair's name",
 			value: text(func(p *Pair) *string { return &p.Cutover.Verified })},
+		{Key: "cutover.monitor",
+			Help:  "state file of the monitor that watches the pair: the switch rests on its last full pass, and compares what changed since its watermark",
+			value: text(func(p *Pair) *string { return &p.Cutover.Monitor })},
 		{Key: "cutover.max_age",
 			Help:  "how old a full verification may be",
 			value: duration(func(p *Pair) *time.Duration { return &p.Cutover.MaxAge }, time.Second)},

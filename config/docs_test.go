@@ -17,6 +17,8 @@ const (
 	// What is set under cutover has a table of its own.
 	cutoverBegin = "<!-- cutover: begin (generated: go test ./config -run TestDocs -update) -->\n"
 	cutoverEnd   = "<!-- cutover: end -->\n"
+	monitorBegin = "<!-- monitor: begin (generated: go test ./config -run TestDocs -update) -->\n"
+	monitorEnd   = "<!-- monitor: end -->\n"
 )
 
 // markdown is the option table as the documentation shows it.
@@ -52,8 +54,9 @@ func TestDocs(t *testing.T) {
 	text := string(content)
 	cutover := func(o Option) bool { return o.Cutover() }
 	for _, part := range []struct{ begin, end, want string }{
-		{docsBegin, docsEnd, markdown(slices.DeleteFunc(Options(), cutover))},
+		{docsBegin, docsEnd, markdown(slices.DeleteFunc(Options(), func(o Option) bool { return o.Cutover() || o.Monitor() }))},
 		{cutoverBegin, cutoverEnd, markdown(slices.DeleteFunc(Options(), func(o Option) bool { return !cutover(o) }))},
+		{monitorBegin, monitorEnd, markdown(slices.DeleteFunc(Options(), func(o Option) bool { return !o.Monitor() }))},
 	} {
 		before, rest, ok := strings.Cut(text, part.begin)
 		table, after, ok2 := strings.Cut(rest, part.end)

@@ -36,6 +36,7 @@ type filePair struct {
 type fileContent struct {
 	defaults layer
 	pairs    []filePair
+	monitor  *monitorFile // nil where there is none
 }
 
 var pairName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
@@ -46,7 +47,7 @@ func (w *walker) readFile(content []byte) (f fileContent) {
 	if body == nil {
 		return f
 	}
-	top, ok := w.entries(body, "", names{known: []string{"version", "defaults", "pairs"}, what: "a mapping with version, defaults and pairs"})
+	top, ok := w.entries(body, "", names{known: []string{"version", "monitor", "defaults", "pairs"}, what: "a mapping with version, defaults and pairs"})
 	if !ok {
 		return f
 	}
@@ -58,6 +59,8 @@ func (w *walker) readFile(content []byte) (f fileContent) {
 			if n, ok := e.value.(*ast.IntegerNode); !ok || n.GetToken().Value != "1" {
 				w.m.add(e.at, "must be 1, the version of the file's shape that this build reads")
 			}
+		case "monitor":
+			f.monitor = w.monitorSection(e)
 		case "defaults":
 			f.defaults = w.defaults(e)
 		case "pairs":

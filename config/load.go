@@ -28,6 +28,8 @@ type Input struct {
 
 	// ReadFile reads the configuration and password files; nil reads the disk.
 	ReadFile fileReader
+
+	watching bool // by LoadMonitor
 }
 
 type fileReader = func(name string) ([]byte, error)
@@ -67,6 +69,7 @@ type loader struct {
 	m              *mistakes
 	table          OptionTable
 	flags, environ layer
+	monitor        *monitorFile // LoadMonitor's, else nil
 }
 
 func (l *loader) parse(o Option, values []string, at origin) setting {
@@ -114,6 +117,9 @@ func (l *loader) withFile() []Pair {
 	}
 	w := walker{file: path, m: l.m}
 	f := w.readFile(content)
+	if l.monitor != nil && f.monitor != nil {
+		l.monitor = f.monitor
+	}
 	for i := range f.pairs {
 		l.sides(&f.pairs[i])
 	}
@@ -215,13 +221,24 @@ func (l *loader) complete(from []filePair, defaults layer) []Pair {
 		if l.in.Cutover && (p.Name != "" || len(from) == 1) { // one of many without a name is a mistake already
 			l.checkCutover(&p, at, writes)
 		}
+		if l.in.watching {
+			l.watched(&p, at)
+		}
 		pairs = append(pairs, p)
 	}
 	return pairs
 }
 
 // counts tells whether the command at hand looks at an option at all.
-func (l *loader) counts(o Option) bool { return l.in.Cutover || !o.Cutover() }
+func (l *loader) counts(o Option) bool {
+	switch {
+	case o.Cutover():
+		return l.in.Cutover || l.in.watching && o.Key == "cutover.journal"
+	case o.Monitor():
+		return l.in.watching
+	}
+	return true
+}
 
 // reportPaths fills in the pair's name and sees that no report overwrites
 // another one.

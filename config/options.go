@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -58,7 +59,7 @@ var (
 )
 
 // Options returns the option table. It is the only place where an option is
-// defined; those of a switch stand at its end.
+// defined; those of a switch, and of the monitor, stand at its end.
 func Options() OptionTable {
 	return append(OptionTable{
 		{Name: "source", Key: "source", Placeholder: "URL", PairOnly: true,
@@ -181,7 +182,7 @@ func Options() OptionTable {
 		{Key: "per_table", work: true,
 			Help:  "mapping of schema.table to key (list of columns), last_by and plan (ranges, sweep or multiset)",
 			value: perTable()},
-	}, cutoverOptions()...)
+	}, slices.Concat(cutoverOptions(), monitorOptions())...)
 }
 
 // byKey finds the option of a YAML key, nil if there is none.

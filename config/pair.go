@@ -81,6 +81,7 @@ type Pair struct {
 	Resume   string           // file of checkpoints, of no other use; "" = none
 
 	Cutover Cutover // how the pair is switched; DefaultCutover unless Input.Cutover
+	Watch   Watch   // how it is watched; DefaultWatch unless LoadMonitor
 }
 
 // Table is what is set for one table in per_table.
@@ -115,6 +116,7 @@ func Default() Pair {
 		SequenceMargin:   1000,
 		LongTransaction:  5 * time.Second,
 		Cutover:          DefaultCutover(),
+		Watch:            DefaultWatch(),
 	}
 }
 

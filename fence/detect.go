@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/pgparity/pgparity/postgres"
@@ -194,7 +195,7 @@ func (d *Detection) findTools(ctx context.Context) error {
 			continue
 		}
 		switch {
-		case isCopySlot(slot), d.isPglogicalCopy(slot):
+		case isCopySlot(slot), d.isPglogicalCopy(slot), isMonitors(slot):
 		default:
 			d.unexplained = true
 			d.Others = append(d.Others, fmt.Sprintf("slot %q (%s) of the source is taken by no subscription of the target%s", slot.Name, slot.Plugin, calledItself(slot)))
@@ -207,6 +208,14 @@ func (d *Detection) findTools(ctx context.Context) error {
 // table: pg_<subscription>_sync_<table>[_<system identifier>].
 func isCopySlot(s postgres.Slot) bool {
 	return s.Plugin == "pgoutput" && strings.HasPrefix(s.Name, "pg_") && strings.Contains(s.Name, "_sync_")
+}
+
+// monitorSlot is how a monitor of ours names the slots that it follows changes by.
+var monitorSlot = regexp.MustCompile(`^pgparity_([a-z0-9]+_)?[0-9a-f]{12}$`)
+
+// isMonitors recognises those, of this pair or of another one with the same source: they feed nothing.
+func isMonitors(s postgres.Slot) bool {
+	return s.Plugin == "pgoutput" && monitorSlot.MatchString(s.Name)
 }
 
 func calledItself(s postgres.Slot) string {

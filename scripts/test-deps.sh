@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs the system packages that the tests use and this machine lacks: a
 # PostgreSQL server with its client programs, PgBouncer, a browser for the
-# page's tests, and a C compiler, which links the race detector. Servers of
-# other major versions are not its business; see internal/pgcluster/fetch.
+# pages' tests, promtool, which checks metrics and alerts, and a C compiler, which
+# links the race detector. Servers of other major versions are not its business;
+# see internal/pgcluster/fetch.
 #
 # Silent and quick when all is there. As root on Debian or Ubuntu it installs;
 # anywhere else it prints the one command to type and ends with 1.
@@ -20,6 +21,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 missing=
 have pgbouncer || missing="$missing pgbouncer"
 have chromium || have chromium-browser || have google-chrome || missing="$missing chromium"
+have promtool || missing="$missing prometheus"
 have gcc || have clang || missing="$missing gcc libc6-dev"
 if ! have postgres || ! have initdb; then
 	missing="$missing postgresql postgresql-contrib"

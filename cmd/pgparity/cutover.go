@@ -15,6 +15,8 @@ import (
 	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/config"
 	"github.com/pgparity/pgparity/cutover"
+	"github.com/pgparity/pgparity/follow"
+	"github.com/pgparity/pgparity/monitor"
 	"github.com/pgparity/pgparity/postgres"
 	"github.com/pgparity/pgparity/preflight"
 	"github.com/pgparity/pgparity/report"
@@ -257,6 +259,15 @@ func (a *app) cutoverOptions(ctx context.Context, p config.Pair, f *cutoverFlags
 	}
 	if o.Verified, err = readVerified(c.Verified); err != nil {
 		return o, err
+	}
+	if c.Monitor != "" {
+		o.Monitor = func(ctx context.Context) (*follow.State, *checker.Result, error) {
+			h, err := monitor.ReadHandover(ctx, c.Monitor, p.Name)
+			if err != nil {
+				return nil, nil, err
+			}
+			return &h.State, h.Pass, nil
+		}
 	}
 	program, err := os.Executable()
 	if err != nil {

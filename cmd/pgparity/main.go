@@ -119,6 +119,6 @@ the point of no return.`,
 		Version:       version,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.preflightCommand(), a.cutoverCommand(), a.probeCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.verifyCommand(), a.planCommand(), a.grantsCommand(), a.showCommand(), a.preflightCommand(), a.cutoverCommand(), a.probeCommand(), a.monitorCommand(), a.reportCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }
