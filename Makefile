@@ -18,7 +18,7 @@ demo: ## two servers, replication, damage, and what verify says of it
 
 test: deps servers ## everything, on real servers of seven majors
 	$(GO) test $(TEST_FLAGS) -timeout 30m ./...
-	$(GO) test -run TestMemory ./cmd/pgparity
+	$(GO) test -run 'TestMemory|TestHeavy' ./cmd/pgparity ./checker ./hashing
 
 test-cutover: servers ## the switch under faults, kills and load, some minutes
 	PGPARITY_TEST_CUTOVER=all $(GO) test $(TEST_FLAGS) -count=1 -timeout 60m ./cutover

@@ -207,10 +207,11 @@ func TestLongKeys(t *testing.T) {
 	})
 }
 
-// TestTextOverAGigabyte has a value whose text no server can build: what cannot
+// TestHeavyText has a value whose text no server can build: what cannot
 // be compared is unproven, and says why; what lies beside it is compared. By
 // stream the same value comes in its binary form, which is shorter.
-func TestTextOverAGigabyte(t *testing.T) {
+func TestHeavyText(t *testing.T) {
+	heavy(t)
 	if testing.Short() {
 		t.Skip("makes values of 168 MB: left out by -short")
 	}
@@ -235,8 +236,9 @@ func TestTextOverAGigabyte(t *testing.T) {
 	})
 }
 
-// TestLargeBytea compares bytea whose text would be over a gigabyte.
-func TestLargeBytea(t *testing.T) {
+// TestHeavyBytea compares bytea whose text would be over a gigabyte.
+func TestHeavyBytea(t *testing.T) {
+	heavy(t)
 	if testing.Short() {
 		t.Skip("makes values of 540 MB: left out by -short")
 	}

@@ -48,9 +48,10 @@ func TestFormsTellTheirVectorsApart(t *testing.T) {
 	}
 }
 
-// TestBytesWhoseTextNoServerHolds: 600 million bytes, which hex digits would
+// TestHeavyBytesWhoseTextNoServerHolds: 600 million bytes, which hex digits would
 // double beyond the gigabyte that a value may have.
-func TestBytesWhoseTextNoServerHolds(t *testing.T) {
+func TestHeavyBytesWhoseTextNoServerHolds(t *testing.T) {
+	heavy(t)
 	if testing.Short() {
 		t.Skip("-short: it needs some seconds, and 1.2 GB of memory on the server")
 	}

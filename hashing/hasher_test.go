@@ -51,7 +51,8 @@ func TestSameBytesSameHash(t *testing.T) {
 	})
 }
 
-func TestEveryByteCountsAtEveryLength(t *testing.T) {
+func TestHeavyEveryByteCountsAtEveryLength(t *testing.T) {
+	heavy(t)
 	h := testHasher(1)
 	for n := range 4096 + 20 {
 		if n > 64 && n < 4096-9 {

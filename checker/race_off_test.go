@@ -1,0 +1,6 @@
+//go:build !race
+
+package checker_test
+
+// raced: the race detector is built in.
+const raced = false

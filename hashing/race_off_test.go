@@ -1,0 +1,6 @@
+//go:build !race
+
+package hashing
+
+// raced: the race detector is built in.
+const raced = false
