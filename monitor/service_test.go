@@ -197,7 +197,9 @@ func TestDrainAndPause(t *testing.T) {
 	}
 	// The smaller table is read last, and closed to readers before a pass begins: so it does not end.
 	held := func(g *guard) {
-		g.until(t, "shop", "the larger table is compared", func(s Status) bool { return s.Activity == Passing && s.Pass != nil && s.Pass.Running && s.Pass.RowsCompared >= rows })
+		g.until(t, "shop", "the larger table is compared", func(s Status) bool {
+			return s.Activity == Passing && s.Pass != nil && s.Pass.Running && s.Pass.RowsCompared >= rows
+		})
 	}
 	release := newLock(t, w.target, "items")
 	g := begin(t, state, nil, p)
