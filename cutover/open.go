@@ -74,7 +74,7 @@ func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 		saved.ReadOnly = nil
 	}
 	if saved.ReadOnly == nil {
-		if saved.ReadOnly, err = lifted(ctx, e); err != nil {
+		if saved.ReadOnly, err = r.lifted(ctx, e); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +96,15 @@ func (r *run) openSQL(ctx context.Context, e *end) (list []string, err error) {
 // lifted is the setting that lets clients write to a database that has none of its
 // own: none, but where the whole server is read only by default, to keep strangers out
 // until it is its turn.
-func lifted(ctx context.Context, e *end) (*string, error) {
+func (r *run) lifted(ctx context.Context, e *end) (*string, error) {
+	if e.maintenance != nil && e.maintenance.Lost() { // a try before this one saw that
+		e.lost = append(e.lost, e.maintenance.PID())
+		e.maintenance.Close()
+		e.maintenance = nil
+	}
+	if err := r.openMaintenance(ctx, e); err != nil {
+		return nil, err
+	}
 	server, err := text(ctx, e.maintenance, "open", `SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'`)
 	if err != nil || !isOn(server) {
 		return nil, err

@@ -24,7 +24,7 @@ func TestShortSlots(t *testing.T) {
 				switch id {
 				case "after verify-full":
 					for _, p := range []*place{w.source, w.target} {
-						p.once(t, `SELECT count(pg_logical_emit_message(false, 'noise', repeat('x', 1000000))) FROM generate_series(1, 20)`)
+						p.once(t, `SELECT count(pg_logical_emit_message(false, 'noise', repeat('x', 1000000))) FROM generate_series(1, 120)`)
 					}
 				case "before reverse-aimed":
 					behind["target"] = w.target.once(t, reads)
@@ -35,7 +35,7 @@ func TestShortSlots(t *testing.T) {
 			r, err := Run(t.Context(), o)
 			succeed(t, r, err)
 			for _, side := range []string{"source", "target"} {
-				if n, looked := behind[side]; !looked || n > 2_000_000 {
+				if n, looked := behind[side]; !looked || n > 80_000_000 { // other tests make databases, each of which is some megabytes of log
 					t.Errorf("%s: a slot reads %d bytes of the log", side, n)
 				}
 			}
