@@ -130,30 +130,14 @@ func (w *Window) young(ctx context.Context, t *WindowTable, limit time.Duration)
 // recheck settles suspects of a table, and returns the keys of those that stay
 // open.
 func (w *Window) recheck(ctx context.Context, t *WindowTable, stream Stream, keys [][]string, c *CaughtUp) (open [][]string, err error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	fences, err := newStreamFences(ctx, t, stream, w.run.o.Settle)
+	out, err := w.Recheck(ctx, t, stream, keys)
 	if err != nil {
 		return nil, err
 	}
-	bothWays := len(stream.Detection.Reverse) > 0
-	recheck := Recheck{Fences: fences, Settle: w.run.o.Settle, BothRest: bothWays, Primary: !w.run.source.Server().InRecovery && !bothWays,
-		Look: w.look(t)}
-	found := newFindings(w.run, t)
-	for bite := range bites(keys, w.run.sizes.crowd) {
-		confirmed, unsettled, err := recheck.Run(ctx, bite)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range confirmed {
-			found.add(s)
-		}
-		for _, s := range unsettled {
-			open = append(open, s.Key)
-		}
+	for _, row := range out.Open {
+		open = append(open, row.Key)
 	}
-	c.Findings, c.Total = found.list, found.total
+	c.Findings, c.Total = out.Findings, out.Total
 	return open, nil
 }
 

@@ -27,7 +27,7 @@ func (r *run) verifyFull(ctx context.Context) error {
 		result = r.o.Verified
 		e = r.evidenceOf(result, checker.Horizon{}, false)
 	case r.monitored():
-		result = r.handed.pass
+		result = r.handed
 		e = r.evidenceOf(result, checker.Horizon{}, false)
 	default:
 		e = nil

@@ -37,12 +37,8 @@ func (r *run) catchUpNow(ctx context.Context, g *gating) error {
 	if err != nil {
 		return fmt.Errorf("what was written since the full verification: %w", err)
 	}
-	if caught.Total > 0 {
-		sentences := make([]string, len(caught.Findings))
-		for i, f := range caught.Findings {
-			sentences[i] = sentence(f)
-		}
-		return errGiveUp{fmt.Errorf("%d of the rows that were written since the full verification differ: %s; look at them with pgparity verify, and repair them", caught.Total, firsts(sentences))}
+	if err := rowsDiffer("of the rows that were written since the full verification", caught.Total, caught.Findings); err != nil {
+		return err
 	}
 	// Whoever runs again after this process starts from here.
 	if e := r.facts.Evidence; e != nil && caught.Horizon.Known() {
@@ -51,4 +47,16 @@ func (r *run) catchUpNow(ctx context.Context, g *gating) error {
 		r.facts.Evidence = &brought
 	}
 	return nil
+}
+
+// rowsDiffer ends the run where rows differ; nil where none does.
+func rowsDiffer(which string, total int64, list []checker.Located) error {
+	if total == 0 {
+		return nil
+	}
+	sentences := make([]string, len(list))
+	for i, f := range list {
+		sentences[i] = sentence(f)
+	}
+	return errGiveUp{fmt.Errorf("%d %s differ: %s; look at them with pgparity verify, and repair them", total, which, firsts(sentences))}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pgparity/pgparity/checker"
 	"github.com/pgparity/pgparity/fence"
 	"github.com/pgparity/pgparity/follow"
 	"github.com/pgparity/pgparity/pairing"
@@ -56,7 +57,7 @@ type run struct {
 
 	wrote    map[string]int64 // how much was written to each table of from, when the full verification began
 	follower *follow.Follower // from the monitor's watermark on, nil without one
-	handed   *handed          // what the monitor knew
+	handed   *checker.Result  // the monitor's last full pass
 	gating   *gating          // what the gate has at hand; nil before it is prepared
 }
 

@@ -16,12 +16,6 @@ import (
 // changed between its watermark and the fence, however large their tables are. The state is
 // the monitor's, and stays as it is: when the switch is given up it goes on from there.
 
-// handed is what a monitor has left to the switch.
-type handed struct {
-	state *follow.State
-	pass  *checker.Result
-}
-
 // handOver asks what the monitor knows, and begins to follow from its watermark. Where that is not
 // possible all is read that would be read without.
 func (r *run) handOver(ctx context.Context) error {
@@ -61,7 +55,7 @@ func (r *run) takeOver(ctx context.Context) error {
 	for _, t := range refused {
 		r.note("%s: the monitor does not follow it: %s", t.Table, t.Why)
 	}
-	r.follower, r.handed = f, &handed{state, pass}
+	r.follower, r.handed = f, pass
 	return nil
 }
 
@@ -70,7 +64,7 @@ func (r *run) monitored() bool {
 	if r.handed == nil {
 		return false
 	}
-	err := errors.Join(mismatched(r.handed.pass), r.doubts(r.evidenceOf(r.handed.pass, checker.Horizon{}, false)), r.covers(r.handed.pass))
+	err := errors.Join(mismatched(r.handed), r.doubts(r.evidenceOf(r.handed, checker.Horizon{}, false)), r.covers(r.handed))
 	if err != nil {
 		r.note("the switch cannot rest on the monitor's last full pass: %v", err)
 	}
@@ -110,14 +104,7 @@ func (r *run) unfollow(ctx context.Context, err error) error {
 
 // differs ends the run where followed rows differ.
 func (r *run) differs(s follow.Step) error {
-	if s.Total == 0 {
-		return nil
-	}
-	sentences := make([]string, len(s.Findings))
-	for i, f := range s.Findings {
-		sentences[i] = sentence(f)
-	}
-	return errGiveUp{fmt.Errorf("%d rows that were followed differ: %s; look at them with pgparity verify, and repair them", s.Total, firsts(sentences))}
+	return rowsDiffer("rows that were followed", s.Total, s.Findings)
 }
 
 // followed tells whether a table has a watermark, without exceptions.

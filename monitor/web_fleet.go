@@ -43,7 +43,7 @@ func (h *web) fleetPage(all []Status) fleetView {
 	view := fleetView{
 		frame: h.frame("./", "pgparity: "+fleetWord(all, v), v), Word: fleetWord(all, v), Headline: fleetHeadline(all), Facts: fleetFacts(all, now),
 	}
-	sorted := slices.SortedStableFunc(slices.Values(all), func(a, b Status) int { return cmp.Compare(graver(a.Verdict), graver(b.Verdict)) })
+	sorted := slices.SortedStableFunc(slices.Values(all), func(a, b Status) int { return cmp.Compare(report.Gravity(a.Verdict), report.Gravity(b.Verdict)) })
 	view.Said = view.Word + ": " + view.Headline
 	for i := range sorted {
 		view.Pairs = append(view.Pairs, fleetRowOf(settled(&sorted[i], now), now))
@@ -61,7 +61,7 @@ func fleetWord(all []Status, v checker.Verdict) string {
 func fleetHeadline(all []Status) string {
 	var n [3]int64
 	for i := range all {
-		n[graver(all[i].Verdict)]++
+		n[report.Gravity(all[i].Verdict)]++
 	}
 	switch {
 	case len(all) == 0:

@@ -219,7 +219,7 @@ func (v *pairView) plots(s *Status, now time.Time) {
 func (v *pairView) tables(s *Status, now time.Time) {
 	f := freshnessOf(s.Tables, now)
 	v.Freshness = f.words()
-	sorted := slices.SortedStableFunc(slices.Values(s.Tables), func(a, b Table) int { return cmp.Compare(graver(a.Verdict), graver(b.Verdict)) })
+	sorted := slices.SortedStableFunc(slices.Values(s.Tables), func(a, b Table) int { return cmp.Compare(report.Gravity(a.Verdict), report.Gravity(b.Verdict)) })
 	if more := len(sorted) - mostTables; more > 0 {
 		v.MoreTables, sorted = "and "+some(int64(more), "table", "tables")+" more, which the API lists", sorted[:mostTables]
 	}
@@ -300,7 +300,7 @@ func byWord(by string) string {
 // sequences are those that need a person, and those with the least left.
 func (v *pairView) sequences(s *Status) {
 	sorted := slices.SortedStableFunc(slices.Values(s.Sequences), func(a, b Sequence) int {
-		return cmp.Or(cmp.Compare(graver(a.Verdict), graver(b.Verdict)), cmp.Compare(a.Headroom, b.Headroom))
+		return cmp.Or(cmp.Compare(report.Gravity(a.Verdict), report.Gravity(b.Verdict)), cmp.Compare(a.Headroom, b.Headroom))
 	})
 	for _, q := range sorted[:min(len(sorted), mostSequences)] {
 		left := min(max(q.Headroom, 0), 1) * 100

@@ -149,18 +149,6 @@ func worst(all []Status) checker.Verdict {
 	return v
 }
 
-// graver orders what needs a person first.
-func graver(v checker.Verdict) int {
-	switch v {
-	case checker.Mismatch:
-		return 0
-	case checker.Match:
-		return 2
-	default:
-		return 1
-	}
-}
-
 // openFindings counts all that are open: those listed, and those of tables that have more.
 func openFindings(s *Status) int64 {
 	var n int64

@@ -112,11 +112,12 @@ func runLine(r *checker.Result) string {
 // otherwise: what needs a human stands on top.
 func bySeverity(tables []checker.TableResult) []checker.TableResult {
 	return slices.SortedStableFunc(slices.Values(tables), func(a, b checker.TableResult) int {
-		return cmp.Compare(rank(a.Verdict), rank(b.Verdict))
+		return cmp.Compare(Gravity(a.Verdict), Gravity(b.Verdict))
 	})
 }
 
-func rank(v checker.Verdict) int {
+// Gravity orders verdicts: what needs a human comes first.
+func Gravity(v checker.Verdict) int {
 	switch v {
 	case checker.Mismatch:
 		return 0
@@ -244,7 +245,7 @@ func telling(seqs []checker.SequenceResult) (loud []checker.SequenceResult, quie
 		loud = append(loud, s)
 	}
 	slices.SortStableFunc(loud, func(a, b checker.SequenceResult) int {
-		return cmp.Compare(rank(a.Verdict), rank(b.Verdict))
+		return cmp.Compare(Gravity(a.Verdict), Gravity(b.Verdict))
 	})
 	return loud, quiet
 }
