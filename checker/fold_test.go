@@ -91,13 +91,18 @@ func foldAll(t *testing.T, chunks map[string]int, outcomes []Outcome) *Result {
 	for i := range r.result.Coverage.Skipped {
 		r.result.Coverage.Skipped[i].Reason = "failed"
 	}
-	for i, reason := range r.result.Reasons {
+	r.result.Reasons, r.result.Doubts = anyFailure(r.result.Reasons), anyFailure(r.result.Doubts)
+	return r.result
+}
+
+// anyFailure makes the sentences of failures alike; tables of one reason share a sentence.
+func anyFailure(reasons []string) []string {
+	for i, reason := range reasons {
 		if strings.HasPrefix(reason, "unproven: ") {
-			r.result.Reasons[i] = "failed"
+			reasons[i] = "failed"
 		}
 	}
-	r.result.Reasons = slices.Compact(r.result.Reasons) // tables of one reason share a sentence
-	return r.result
+	return slices.Compact(reasons)
 }
 
 // judgeFold demands a match only where every unit was compared and equal.
